@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/hash.h"
+#include "base/mem.h"
+#include <openssl/evp.h>
+#include <stdio.h>
+
+uint64_t sl_fnv1a(const void *data, size_t len)
+{
+    const unsigned char *p = data;
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ p[i]) * 0x100000001b3u;
+    return h;
+}
+
+struct sl_sha256 {
+    EVP_MD_CTX *ctx;
+};
+
+struct sl_sha256 *sl_sha256_new(void)
+{
+    struct sl_sha256 *h = sl_alloc(sizeof *h);
+    h->ctx = EVP_MD_CTX_new();
+    if (!h->ctx || !EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL))
+        abort();
+    return h;
+}
+
+void sl_sha256_add(struct sl_sha256 *h, const void *data, size_t len)
+{
+    EVP_DigestUpdate(h->ctx, data, len);
+}
+
+void sl_sha256_end(struct sl_sha256 *h, char hex[65])
+{
+    unsigned char md[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    EVP_DigestFinal_ex(h->ctx, md, &n);
+    for (unsigned i = 0; i < 32; i++)
+        snprintf(hex + i * 2, 3, "%02x", md[i]);
+    EVP_MD_CTX_free(h->ctx);
+    free(h);
+}
+
+void sl_sha256_hex(const void *data, size_t len, char hex[65])
+{
+    struct sl_sha256 *h = sl_sha256_new();
+    sl_sha256_add(h, data, len);
+    sl_sha256_end(h, hex);
+}

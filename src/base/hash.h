@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hashes: FNV-1a for tables and streams, SHA-256 (libcrypto) for identities of contents.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t sl_fnv1a(const void *data, size_t len);
+struct sl_sha256; // opaque running hash
+struct sl_sha256 *sl_sha256_new(void);
+void sl_sha256_add(struct sl_sha256 *h, const void *data, size_t len);
+void sl_sha256_end(struct sl_sha256 *h, char hex[65]); // frees h
+void sl_sha256_hex(const void *data, size_t len, char hex[65]);

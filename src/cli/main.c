@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/cli.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#pragma weak sl_cmd_check
+#pragma weak sl_cmd_fmt
+#pragma weak sl_cmd_hosts
+#pragma weak sl_cmd_plan
+#pragma weak sl_cmd_discover
+#pragma weak sl_cmd_repair
+#pragma weak sl_cmd_images
+#pragma weak sl_cmd_doctor
+#pragma weak sl_cmd_catalog
+#pragma weak sl_cmd_observe
+#pragma weak sl_cmd_run
+#pragma weak sl_cmd_status
+#pragma weak sl_cmd_down
+#pragma weak sl_cmd_report
+
+static int cmd_version(struct sl_cli *cli, int argc, char **argv);
+static int cmd_help(struct sl_cli *cli, int argc, char **argv);
+
+const struct sl_command sl_commands[] = {
+    {"doctor", "", "What this machine can do, and how to mend what it cannot.", sl_cmd_doctor},
+    {"discover", "PATH...", "Find projects: Compose files under folders.", sl_cmd_discover},
+    {"repair", "PROJECT", "Show what would run, and why it differs.", sl_cmd_repair},
+    {"images", "list|build|coverage", "Base images, from the registry or from Debian packages.",
+     sl_cmd_images},
+    {"observe", "PROJECT...", "Run projects in isolation, drive them, capture, store.",
+     sl_cmd_observe},
+    {"catalog", "stats|list|show|forget", "What the catalogue knows.", sl_cmd_catalog},
+    {"check", "SPEC", "Check a spec and point at what is wrong.", sl_cmd_check},
+    {"fmt", "SPEC", "Print a spec in its canonical form.", sl_cmd_fmt},
+    {"hosts", "SPEC", "The hosts a spec would create.", sl_cmd_hosts},
+    {"plan", "SPEC", "Choose projects for a spec.", sl_cmd_plan},
+    {"run", "SPEC|PLAN", "Generate live traffic.", sl_cmd_run},
+    {"status", "[NAME]", "Runs that are running: asked and achieved.", sl_cmd_status},
+    {"down", "NAME|--all", "Stop a run and remove everything it made, by label.", sl_cmd_down},
+    {"report", "RUN", "Make report.html of a run folder again.", sl_cmd_report},
+    {"version", "", "Version and what this build has.", cmd_version},
+    {"help", "[COMMAND]", "This list, or a command's help.", cmd_help},
+    {NULL, NULL, NULL, NULL},
+};
+
+static int cmd_version(struct sl_cli *cli, int argc, char **argv)
+{
+    int n;
+    int status = sl_cli_parse(cli, NULL, 0, argc, argv, 0, 0, &n);
+    if (status >= 0)
+        return status;
+    if (cli->json) {
+        json_t *j = json_pack("{s:s, s:s}", "schema", "sluice.version/1", "version", SLUICE_VERSION);
+        sl_cli_json(j);
+        json_decref(j);
+    } else {
+        printf("sluice %s\n", SLUICE_VERSION);
+    }
+    return SL_OK;
+}
+
+static void print_commands(FILE *out)
+{
+    fputs("usage: sluice COMMAND [options]\n\ncommands:\n", out);
+    for (const struct sl_command *c = sl_commands; c->name; c++)
+        fprintf(out, "  %-10s %-24s %s\n", c->name, c->args, c->summary);
+    fputs("\n'sluice COMMAND --help' shows a command's options.\n", out);
+}
+
+static const struct sl_command *command_named(const char *name)
+{
+    for (const struct sl_command *c = sl_commands; c->name; c++)
+        if (!strcmp(c->name, name))
+            return c;
+    return NULL;
+}
+
+static int cmd_help(struct sl_cli *cli, int argc, char **argv)
+{
+    int n;
+    int status = sl_cli_parse(cli, NULL, 0, argc, argv, 0, 1, &n);
+    if (status >= 0)
+        return status;
+    const struct sl_command *c = n ? command_named(argv[0]) : NULL;
+    if (c && c->run && c->run != cmd_help) {
+        char help[] = "--help";
+        char *args[] = {argv[0], help, NULL};
+        return c->run(cli, 2, args);
+    }
+    print_commands(stdout);
+    return SL_OK;
+}
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    sl_interrupt();
+}
+
+int main(int argc, char **argv)
+{
+    struct sigaction act = {.sa_handler = on_signal};
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+    sigaction(SIGHUP, &act, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    struct sl_cli cli = {.seed = 1};
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], "--json"))
+            cli.json = true; // known before anything can fail
+    int first = 1;
+    while (first < argc && argv[first][0] == '-' && strcmp(argv[first], "--help") &&
+           strcmp(argv[first], "-h") && strcmp(argv[first], "--version"))
+        first++; // global flags before the command are parsed with it
+    if (first >= argc) {
+        print_commands(stderr);
+        return SL_EUSAGE;
+    }
+    if (!strcmp(argv[first], "--help") || !strcmp(argv[first], "-h")) {
+        print_commands(stdout);
+        return SL_OK;
+    }
+    char version[] = "version";
+    if (!strcmp(argv[first], "--version"))
+        argv[first] = version;
+    const struct sl_command *c = command_named(argv[first]);
+    struct sl_error err = {0};
+    if (!c) {
+        const char *names[64];
+        size_t n = 0;
+        for (const struct sl_command *k = sl_commands; k->name && n < 64; k++)
+            names[n++] = k->name;
+        const char *near = sl_nearest(argv[first], names, n);
+        sl_fail(&err, SL_EUSAGE, "there is no command '%s'", argv[first]);
+        if (near)
+            sl_hint(&err, "did you mean '%s'?", near);
+        else
+            sl_hint(&err, "'sluice help' lists the commands");
+        return sl_cli_fail(&cli, &err);
+    }
+    if (!c->run) {
+        sl_fail(&err, SL_ERUN, "the command '%s' is not there yet in this version", c->name);
+        return sl_cli_fail(&cli, &err);
+    }
+    // The command first, then flags that stood before it.
+    char *name = argv[first];
+    for (int i = first; i > 1; i--)
+        argv[i] = argv[i - 1];
+    argv[1] = name;
+    return c->run(&cli, argc - 1, argv + 1);
+}
