@@ -19,6 +19,18 @@ debootstrap --variant=minbase "$suite" "$work/root" "$mirror" >"$work/log" 2>&1 
 	echo "debootstrap failed: is '$mirror' reachable, and are we root?" >&2
 	exit 1
 }
+# Keep what is installed later small too, here and in the images of the projects.
+cat >"$work/root/etc/apt/apt.conf.d/90kit" <<'END'
+Acquire::Languages "none";
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };
+END
+cat >"$work/root/etc/dpkg/dpkg.cfg.d/90kit" <<'END'
+path-exclude=/usr/share/doc/*
+path-exclude=/usr/share/man/*
+path-exclude=/usr/share/info/*
+path-exclude=/usr/share/locale/*
+path-exclude=/usr/share/lintian/*
+END
 first=$1
 tar -C "$work/root" --numeric-owner -X "$here/exclude.txt" -c . |
 	$docker import -c 'CMD ["bash"]' -c 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' - "$first" >/dev/null

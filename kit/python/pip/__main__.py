@@ -102,7 +102,7 @@ def choose(names, known):
 
 
 def install(arguments):
-    wanted, refused, target_ignored = [], [], False
+    wanted, refused = [], []
     items = iter(arguments)
     for item in items:
         if item in ("-r", "--requirement"):
@@ -155,7 +155,7 @@ def install(arguments):
             say("apt-get install failed for: " + " ".join(final))
             return 1
     if not had_lists:
-        run("sh", "-c", "rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /usr/share/doc/* /usr/share/man/* /usr/share/locale/*")
+        run("sh", "-c", "rm -rf /var/lib/apt/lists/* /var/cache/apt/* /usr/share/doc/* /usr/share/man/* /usr/share/locale/*")
     print("Successfully installed " + " ".join(names))
     return 0
 
