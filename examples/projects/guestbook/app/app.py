@@ -1,7 +1,7 @@
 import os
 import time
 from contextlib import contextmanager
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 
 import psycopg2
 from flask import Flask, abort, redirect, render_template, request, url_for
@@ -14,6 +14,7 @@ POOL_SIZE = 4
 
 # A pool per worker, made on first use; a slot is waited for rather than refused.
 slots = BoundedSemaphore(POOL_SIZE)
+opening = Lock()
 pool = None
 
 
@@ -21,7 +22,7 @@ def connect():
     url = os.environ["DATABASE_URL"]
     for attempt in range(60):
         try:
-            return ThreadedConnectionPool(1, POOL_SIZE, url)
+            return ThreadedConnectionPool(POOL_SIZE, POOL_SIZE, url)  # keeps all of them open
         except psycopg2.OperationalError as err:
             app.logger.warning("database not ready (%s), attempt %d", str(err).strip(), attempt + 1)
             time.sleep(1)
@@ -32,8 +33,9 @@ def connect():
 def cursor():
     global pool
     with slots:
-        if pool is None:
-            pool = connect()
+        with opening:
+            if pool is None:
+                pool = connect()
         connection = pool.getconn()
         broken = False
         try:
