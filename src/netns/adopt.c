@@ -62,13 +62,15 @@ static bool check_outer(const struct sl_adopt *a, struct parties *p, const struc
         return sl_fail(err, SL_ERUN, "refused to move '%s': it is not a veth", outer->name);
     if (outer->peer != inner->ifindex || outer->peer_nsid < 0 ||
         outer->peer_nsid != sl_rt_nsid(&p->engine, a->container_ns))
-        return sl_fail(err, SL_ERUN, "refused to move '%s': its other end is not '%s' of the container",
+        return sl_fail(err, SL_ERUN,
+                       "refused to move '%s': its other end is not '%s' of the container",
                        outer->name, a->inner);
     struct sl_rt_link master = {0};
     if (outer->master && (e = sl_rt_link_get(&p->engine, NULL, outer->master, &master)))
         return sl_rt_fail(&p->engine, e, err, "cannot find the bridge of '%s'", outer->name);
     if (!outer->master || strcmp(master.kind, "bridge") || strcmp(master.name, a->engine_bridge))
-        return sl_fail(err, SL_ERUN, "refused to move '%s': it is a port of '%s', not of the bridge '%s'",
+        return sl_fail(err, SL_ERUN,
+                       "refused to move '%s': it is a port of '%s', not of the bridge '%s'",
                        outer->name, outer->master ? master.name : "nothing", a->engine_bridge);
     return true;
 }

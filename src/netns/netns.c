@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A network namespace lives as long as something refers to it. Ours are held by a bind mount of the
- * nsfs file at /run/netns/NAME, the convention of ip-netns(8), so `ip netns exec NAME ...` works and
- * so does finding ours again after a crash.
+ * nsfs file at /run/netns/NAME, the convention of ip-netns(8), so `ip netns exec NAME ...` works
+ * and so does finding ours again after a crash.
  *
  * A thread, not a process, enters a namespace: setns(CLONE_NEWNET) is per thread, and a thread we
  * just made and end right afterwards cannot leave anybody else in the wrong place. Only the network

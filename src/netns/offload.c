@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A veth passes segmentation super-packets of up to 64 KiB, and an interface counter or a capture then
- * counts one header where a wire would carry forty: 4 % too few bytes (measured). With segmentation
- * and receive offloads off at the sender, what is counted is what a wire would carry. Checksum offload
- * goes too, so that captured packets hold true checksums.
+ * A veth passes segmentation super-packets of up to 64 KiB, and an interface counter or a capture
+ * then counts one header where a wire would carry forty: 4 % too few bytes (measured). With
+ * segmentation and receive offloads off at the sender, what is counted is what a wire would carry.
+ * Checksum offload goes too, so that captured packets hold true checksums.
  */
 #include "netns/netns.h"
 #include "netns/rt.h"

@@ -19,8 +19,8 @@ static bool vfail(int why, const char *reason, struct sl_error *err, const char 
     vsnprintf(what, sizeof what, fmt, ap);
     bool rights = why == EPERM || why == EACCES;
     bool extra = reason && *reason;
-    sl_fail(err, rights ? SL_EENV : SL_ERUN, "%s: %s%s%s%s", what, strerror(why),
-            extra ? " (" : "", extra ? reason : "", extra ? ")" : "");
+    sl_fail(err, rights ? SL_EENV : SL_ERUN, "%s: %s%s%s%s", what, strerror(why), extra ? " (" : "",
+            extra ? reason : "", extra ? ")" : "");
     if (rights)
         sl_hint(err, "run as root, or with the capabilities CAP_NET_ADMIN and CAP_SYS_ADMIN");
     return false;

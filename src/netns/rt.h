@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Talking to rtnetlink of one namespace. Messages are built and taken apart with libnl; the exchange
- * itself is ours, because libnl drops the kernel's own words (extended acknowledgements), and those
- * words are what a user needs to see.
+ * Talking to rtnetlink of one namespace. Messages are built and taken apart with libnl; the
+ * exchange itself is ours, because libnl drops the kernel's own words (extended acknowledgements),
+ * and those words are what a user needs to see.
  *
  * Sockets   both belong to the namespace they were opened in, so they can be used from any thread.
  * Errors    sl_rt_fail makes SL_EENV of missing rights and SL_ERUN of everything else.
@@ -26,8 +26,8 @@ SL_MUST_USE bool sl_rt_open(int ns, struct sl_rt *rt, struct sl_error *err);
 void sl_rt_close(struct sl_rt *rt); // fit for SL_AUTO
 
 typedef void sl_rt_fn(void *ctx, struct nlmsghdr *h);
-// Sends, waits for the acknowledgement (or the end of a dump), hands every answer to fn (may be NULL).
-// Takes msg over. Returns 0 or an errno value.
+// Sends, waits for the acknowledgement (or the end of a dump), hands every answer to fn (may be
+// NULL). Takes msg over. Returns 0 or an errno value.
 int sl_rt_talk(struct sl_rt *rt, struct nl_msg *msg, sl_rt_fn *fn, void *ctx);
 struct nl_msg *sl_rt_msg(int type, int flags, const void *head, size_t bytes);
 struct nl_msg *sl_rt_link_msg(int type, int flags, int ifindex); // with an ifinfomsg
