@@ -25,9 +25,11 @@ struct sl_capture_options {
 };
 SL_MUST_USE struct sl_capture *sl_capture_open(int ns, const char *ifname, const struct sl_capture_options *opt, struct sl_error *err);
 int sl_capture_fd(const struct sl_capture *c); // for poll
-size_t sl_capture_read(struct sl_capture *c, sl_frame_fn *fn, void *ctx); // drains what is there; number of frames
+// Drains what is there; number of frames. A frame is there at most 20 ms after it was seen. When the interface
+// is gone nothing more arrives; poll then reports an error once, which reading takes away.
+size_t sl_capture_read(struct sl_capture *c, sl_frame_fn *fn, void *ctx);
 struct sl_capture_stats {
-    uint64_t packets, drops; // since open
+    uint64_t packets, drops; // since open; kept in the ring, and lost because it was full
 };
 void sl_capture_stats(struct sl_capture *c, struct sl_capture_stats *out);
 void sl_capture_close(struct sl_capture *c);

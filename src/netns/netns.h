@@ -24,6 +24,9 @@ typedef bool sl_netns_fn(void *ctx, struct sl_error *err);
 // Runs fn in a thread that is inside the namespace; sockets it opens stay there.
 SL_MUST_USE bool sl_netns_run(int ns, sl_netns_fn *fn, void *ctx, struct sl_error *err);
 
+// A new namespace of ours does not forward IPv4 (the first namespace's setting is not inherited).
+SL_MUST_USE bool sl_netns_forwarding(int ns, bool on, struct sl_error *err);
+
 SL_MUST_USE bool sl_link_veth(int ns_a, const char *a, int ns_b, const char *b, struct sl_error *err); // both up, IPv6 off, offloads off
 SL_MUST_USE bool sl_link_bridge(int ns, const char *name, struct sl_error *err); // no STP, no multicast snooping, IPv6 off, up
 SL_MUST_USE bool sl_link_enslave(int ns, const char *port, const char *bridge, struct sl_error *err);
