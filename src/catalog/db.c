@@ -360,7 +360,8 @@ static bool open_file(struct sl_catalog *c, struct sl_error *err)
         }
         if (open_main(c, SQLITE_OPEN_READONLY, c->path, err))
             return true;
-        return sqlite3_errcode(c->db) == SQLITE_CANTOPEN && open_unwritable(c, err);
+        int rc = sqlite3_errcode(c->db) & 0xff;
+        return (rc == SQLITE_CANTOPEN || rc == SQLITE_READONLY) && open_unwritable(c, err);
     }
     SL_AUTO(sl_free_str) char *folder = sl_strdup(c->path);
     char *slash = strrchr(folder, '/');

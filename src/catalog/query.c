@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/units.h"
 #include "catalog/catalog.h"
 #include "catalog/db.h"
 #include <inttypes.h>
@@ -195,13 +196,17 @@ static bool project_named(struct sl_catalog *c, const char *name, int64_t *id, s
 {
     sqlite3_stmt *s = sl_db_use(c,
                                 "SELECT id, name, repo, compose_path FROM project"
-                                " WHERE name = ?1 OR repo = ?1 OR CAST(id AS TEXT) = ?1"
+                                " WHERE name = ?1 OR repo = ?1 OR id = ?2"
                                 " ORDER BY name = ?1 OR repo = ?1 DESC, id LIMIT 6",
                                 err);
     if (!s)
         return false;
     struct sl_bind b = {s, 0};
     sl_put_text(&b, name);
+    uint64_t number = 0; // no project has it
+    if (!sl_parse_u64(name, 1, INT64_MAX, &number, NULL))
+        number = 0;
+    sl_put_u64(&b, number);
     struct sl_str several = {.max = 300};
     size_t n = 0;
     bool row, ok;
