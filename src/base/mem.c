@@ -49,7 +49,10 @@ void *sl_arena_alloc(struct sl_arena *arena, size_t bytes)
     bytes = (bytes + 15) & ~(size_t)15;
     struct sl_arena_block *b = arena->head;
     if (!b || b->size - b->used < bytes) {
-        size_t size = bytes > 16384 ? bytes : 16384;
+        // The first block is small: a catalogue loads tens of thousands of little arenas.
+        size_t size = !b ? 1024 : b->size >= 8192 ? 16384 : b->size * 2;
+        if (size < bytes)
+            size = bytes;
         b = sl_alloc(sizeof *b + size);
         b->size = size;
         b->next = arena->head;

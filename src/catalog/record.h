@@ -6,6 +6,7 @@
  * Units    bits and bytes of layer 2; seconds; cores; bytes of memory.
  */
 #pragma once
+#include "base/json.h"
 #include "base/mem.h"
 #include <stdint.h>
 
@@ -89,3 +90,6 @@ struct sl_record {
     const char *const *external_names; // names it asked for that are not its own
     size_t n_external_names;
 };
+// The record as the command line prints it ("sluice.record/1"): names as above, *_s, *_bps and *_bytes with their
+// units, NAN as null. Text that is not UTF-8 is replaced by a remark.
+json_t *sl_record_json(const struct sl_record *r);
