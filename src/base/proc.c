@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-static atomic_bool interrupted;
+static atomic_bool interrupted, shielded;
 
 void sl_interrupt(void)
 {
@@ -22,6 +22,16 @@ void sl_interrupt(void)
 }
 
 bool sl_interrupted(void)
+{
+    return atomic_load(&interrupted) && !atomic_load(&shielded);
+}
+
+void sl_interrupt_shield(bool on)
+{
+    atomic_store(&shielded, on);
+}
+
+bool sl_was_interrupted(void)
 {
     return atomic_load(&interrupted);
 }

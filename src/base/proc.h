@@ -34,5 +34,8 @@ bool sl_proc_have(const char *program);
 // Set by the process's signal handling (cli); long waits look at it. Async-signal-safe.
 void sl_interrupt(void);
 bool sl_interrupted(void);
+// While shielded, sl_interrupted() is false: clean-up is not cut short by a second Ctrl-C.
+void sl_interrupt_shield(bool on);
+bool sl_was_interrupted(void); // whatever the shield
 // Sleeps, but wakes and returns false when interrupted.
 bool sl_sleep_ns(int64_t ns);

@@ -129,6 +129,9 @@ bool sl_sweep_run(const char *run, struct sl_swept *out, struct sl_error *err)
     struct sl_swept none;
     struct sl_swept *c = out ? out : &none;
     memset(c, 0, sizeof *c);
+    // An empty or foreign id would match more than one run.
+    if (!run[0] || strspn(run, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(run))
+        return sl_fail(err, SL_EUSAGE, "'%s' is not the name of a run", run);
     // Each part is tried whatever became of the others; the first error is reported.
     struct sl_error first = {0}, e = {0};
     c->processes = end_noted_processes(run);

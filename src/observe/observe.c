@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "base/str.h"
 #include "instance/sweep.h"
 #include "netns/filter.h"
 #include "netns/netns.h"
@@ -96,7 +97,7 @@ static bool wire_and_watch(struct job *j, struct sl_error *err)
     struct sl_instance *i = j->instance;
     for (size_t k = 0; k < i->endpoints.len; k++) {
         char prefix[16];
-        snprintf(prefix, sizeof prefix, "s%zu", k);
+        snprintf(prefix, sizeof prefix, "s%u", (unsigned)k % 10000);
         if (!sl_instance_wire(i, &i->endpoints.at[k], j->ns, bridge_of, j->project, prefix, err))
             return false;
     }
@@ -483,7 +484,7 @@ static void tear_down(struct job *j)
     SL_VEC_DONE(&j->phases);
     sl_close_fd(&j->ns);
     struct sl_error e = {0};
-    if (!sl_sweep_run(j->world.run, NULL, &e))
+    if (j->world.run[0] && !sl_sweep_run(j->world.run, NULL, &e))
         sl_warn("%s", e.msg);
     sl_world_close(&j->world);
     sl_watchdog_done(&j->dog);
@@ -515,20 +516,27 @@ static const char *last_part(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
-static struct sl_record *new_record(const struct sl_found *f, const struct sl_observe_options *opt)
+char *sl_observe_compose_path(const struct sl_found *f)
 {
-    struct sl_record *r = sl_alloc(sizeof *r);
     SL_AUTO(sl_free_str) char *dir = sl_real_path(f->dir);
-    r->repo = sl_arena_strdup(&r->arena, f->repo);
-    r->commit = sl_arena_strdup(&r->arena, f->commit);
-    r->dir = sl_arena_strdup(&r->arena, dir ? dir : f->dir);
-    const char *below = r->dir;
     SL_AUTO(sl_free_str) char *root = sl_real_path(f->repo);
+    const char *below = dir ? dir : f->dir;
     if (root && sl_starts_with(below, root)) {
         below += strlen(root);
         below += *below == '/';
     }
-    r->compose_path = sl_arena_format(&r->arena, "%s%s%s", below, *below ? "/" : "", f->file);
+    return sl_format("%s%s%s", below, *below ? "/" : "", f->file);
+}
+
+static struct sl_record *new_record(const struct sl_found *f, const struct sl_observe_options *opt)
+{
+    struct sl_record *r = sl_alloc(sizeof *r);
+    SL_AUTO(sl_free_str) char *dir = sl_real_path(f->dir);
+    SL_AUTO(sl_free_str) char *path = sl_observe_compose_path(f);
+    r->repo = sl_arena_strdup(&r->arena, f->repo);
+    r->commit = sl_arena_strdup(&r->arena, f->commit);
+    r->dir = sl_arena_strdup(&r->arena, dir ? dir : f->dir);
+    r->compose_path = sl_arena_strdup(&r->arena, path);
     r->name = sl_arena_strdup(&r->arena, last_part(r->dir));
     r->digest = "";
     r->sub_reason = r->message = "";
@@ -568,6 +576,7 @@ bool sl_observe_project(const struct sl_found *found, const struct sl_observe_op
         ok = ok && start(&j, &failure) && idle_phase(&j, &failure) && drive_doors(&j, &failure);
     }
     ours |= failure.code == SL_EINTR;
+    sl_interrupt_shield(true); // what is collected and undone now is not cut short
     if (!ours)
         conclude(&j, ok, &failure);
     j.r->duration_s = (double)(sl_mono_ns() - begin) / 1e9;
@@ -579,6 +588,7 @@ bool sl_observe_project(const struct sl_found *found, const struct sl_observe_op
                  sl_catalog_store_flows(catalog, j.r->id, flows, n, err);
     }
     tear_down(&j);
+    sl_interrupt_shield(false);
     if (ours || !stored) {
         if (ours && err)
             *err = failure;

@@ -22,5 +22,7 @@ struct sl_observe_options {
 SL_MUST_USE bool sl_observe_project(const struct sl_found *found, const struct sl_observe_options *opt,
                                     struct sl_catalog *catalog, struct sl_record **out,
                                     struct sl_error *err);
+// The Compose file's path below its repository: with the repository, the project's identity. Caller frees.
+char *sl_observe_compose_path(const struct sl_found *found);
 // Digest of a project as it lies there, to look it up; "" with a reason when it cannot be loaded.
 SL_MUST_USE bool sl_observe_digest(const struct sl_found *found, uint64_t seed, char digest[65], struct sl_error *err);

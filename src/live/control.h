@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Rate control by feedback. Pure: time and measurements are arguments.
+ *
+ * Method   per statement, an error integral with a leak turns the asked rate into a wanted one; per
+ *          source, the wanted rate becomes requests per second through the measured bits per request
+ *          (an exponential mean); a driver that cannot do the requests it was told gets more sessions
+ *          (half as many again), up to the flow bound; one that still cannot is saturated, and its share goes to the
+ *          others.
+ * Units    bits and seconds.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+struct sl_source { // one driver, or one self-driven instance
+    bool driven;
+    double share;            // of the statement's planned rate, > 0
+    double bits_per_request; // estimate; > 0
+    double rate;             // requests per second told to the driver
+    int users, users_max;
+    int behind;              // ticks in a row in which the driver did not keep up
+    bool saturated;
+    double measured_bps;     // last tick
+    bool dead;
+};
+struct sl_control {
+    double asked_bps;
+    double error_bits; // leaky sum of what is missing
+    struct sl_source *sources;
+    size_t n_sources;
+    double wanted_bps; // what the sources were asked for in the last tick, for shaping
+};
+struct sl_sample { // what one source did since the last tick
+    double bits, requests;
+};
+void sl_control_tick(struct sl_control *c, double dt_s, const struct sl_sample *samples);
