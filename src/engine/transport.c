@@ -178,7 +178,8 @@ static int on_tick(void *ctx, curl_off_t dt, curl_off_t dn, curl_off_t ut, curl_
         x->bytes = dn + un;
         x->last_ns = now;
     }
-    x->stalled = x->call->stall_ns && now - x->last_ns > x->call->stall_ns;
+    int64_t patience = !dn && x->call->first_byte_ns ? x->call->first_byte_ns : x->call->stall_ns;
+    x->stalled = patience && now - x->last_ns > patience;
     if (!x->call->clean_up && sl_interrupted()) {
         if (!x->interrupted_ns)
             x->interrupted_ns = now;
@@ -232,7 +233,7 @@ static bool explain(struct sl_engine *e, const struct exchange *x, CURLcode rc,
                        c->method, c->path);
     if (x->stalled)
         return sl_fail(err, SL_ERUN, "the Docker Engine has been silent for %.0f s (%s %s)",
-                       (double)c->stall_ns / 1e9, c->method, c->path);
+                       (double)(sl_mono_ns() - x->last_ns) / 1e9, c->method, c->path);
     if (x->too_large)
         return sl_fail(err, SL_ERUN, "the Docker Engine's reply to %s %s is larger than 64 MiB",
                        c->method, c->path);

@@ -21,9 +21,10 @@ struct sl_engine_call {
     size_t upload_bytes;
     sl_engine_sink *sink; // takes the bytes of a successful reply as they come
     void *ctx;
-    int64_t deadline_ns; // 0 = 60 s, -1 = none
-    int64_t stall_ns;    // ends a call without a byte for so long; 0 = not watched
-    bool clean_up;       // not interruptible
+    int64_t deadline_ns;   // 0 = 60 s, -1 = none
+    int64_t stall_ns;      // ends a call without a byte for so long; 0 = not watched
+    int64_t first_byte_ns; // the same before the first byte of the reply
+    bool clean_up;         // not interruptible
 };
 // Any status is success here. The reply's text goes to `text` unless a sink took it.
 SL_MUST_USE bool sl_engine_transfer(struct sl_engine *e, const struct sl_engine_call *c,
