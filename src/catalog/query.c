@@ -18,8 +18,35 @@ static void put(json_t *o, const char *key, json_t *v)
     json_object_set_new(o, key, v);
 }
 
-// Rows of a statement as objects: keys[i] names column i, "name:t" text, ":i" whole number, ":r"
-// real.
+static json_t *words_of(const char *text) // class names hold no spaces
+{
+    json_t *list = json_array();
+    while (*text) {
+        size_t n = strcspn(text, " ");
+        json_array_append_new(list, json_stringn(text, n));
+        text += n + strspn(text + n, " ");
+    }
+    return list;
+}
+
+static json_t *column(struct sl_row *r, char kind)
+{
+    switch (kind) {
+    case 't':
+        return sl_get_json_text(r);
+    case 'w':
+        return words_of(sl_get_text(r));
+    case 'i':
+        return sl_get_json_int(r);
+    case 'b':
+        return json_boolean(sl_get_int(r));
+    default:
+        return sl_get_json_real(r);
+    }
+}
+
+// Rows of a statement as objects. keys[i] names column i and its kind: "name:t" text, ":w" words,
+// ":i" whole number, ":b" truth, ":r" real.
 static json_t *rows(struct sl_catalog *c, sqlite3_stmt *s, const char *const *keys,
                     struct sl_error *err)
 {
@@ -32,10 +59,7 @@ static json_t *rows(struct sl_catalog *c, sqlite3_stmt *s, const char *const *ke
         json_t *o = json_object();
         for (size_t i = 0; keys[i]; i++) {
             const char *colon = strrchr(keys[i], ':');
-            json_t *v = colon[1] == 't'   ? sl_get_json_text(&r)
-                        : colon[1] == 'i' ? sl_get_json_int(&r)
-                                          : sl_get_json_real(&r);
-            json_object_setn_new(o, keys[i], (size_t)(colon - keys[i]), v);
+            json_object_setn_new(o, keys[i], (size_t)(colon - keys[i]), column(&r, colon[1]));
         }
         json_array_append_new(list, o);
     }
@@ -149,9 +173,9 @@ json_t *sl_catalog_list(struct sl_catalog *c, const char *cls, struct sl_error *
                                       "repo:t",
                                       "compose_path:t",
                                       "class_main:t",
-                                      "classes:t",
+                                      "classes:w",
                                       "grade:t",
-                                      "quick:i",
+                                      "quick:b",
                                       "idle_bps:r",
                                       "driven_bps:r",
                                       "driven_peak_bps:r",

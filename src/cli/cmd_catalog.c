@@ -153,6 +153,17 @@ static void flows_cell(struct sl_table *t, const json_t *p)
     sl_table_cellf(t, "%s / %s", a, b);
 }
 
+static void classes_cell(struct sl_table *t, const json_t *classes)
+{
+    struct sl_str text = {0};
+    size_t i;
+    json_t *v;
+    json_array_foreach(classes, i, v)
+        sl_str_addf(&text, "%s%s", i ? " " : "", json_string_value(v));
+    sl_table_cell(t, sl_str_text(&text));
+    sl_str_done(&text);
+}
+
 static void print_list(const struct sl_cli *cli, const json_t *list)
 {
     struct sl_table t = {.colour = cli->colour};
@@ -171,9 +182,9 @@ static void print_list(const struct sl_cli *cli, const json_t *list)
     json_array_foreach(list, i, p)
     {
         sl_table_cell(&t, text_of(p, "name"));
-        sl_table_cell(&t, text_of(p, "classes"));
+        classes_cell(&t, json_object_get(p, "classes"));
         sl_table_cellf(&t, "%s%s", text_of(p, "grade"),
-                       sl_json_num(p, "quick", 0) != 0 ? " quick" : "");
+                       sl_json_bool(p, "quick", false) ? " quick" : "");
         rate_cell(&t, p, "idle_bps");
         rate_cell(&t, p, "driven_bps");
         flows_cell(&t, p);
