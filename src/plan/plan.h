@@ -53,11 +53,15 @@ struct sl_plan {
     struct sl_option *options;
     size_t n_options;
     struct sl_plan_statement *statements; // one per statement of the spec
+    size_t n_statements;   // = spec->n_statements
     int projects, instances, containers;
     double cpu, mem_bytes; // of the plan
     double objective;
     uint64_t seed;
     double budget_cpu, budget_mem;
+    double greedy_objective; // what greedy alone reaches: objective is never larger
+    double seconds;          // choosing took; set by the caller, 0 = not shown
+    struct sl_spec *owned_spec; // of a plan read from JSON
 };
 struct sl_plan_options {
     uint64_t seed;
@@ -71,3 +75,6 @@ void sl_plan_free(struct sl_plan *p);
 bool sl_plan_within(const struct sl_plan *p, double tolerance); // every statement's rate within and flows ok
 void sl_plan_table(const struct sl_plan *p, struct sl_str *out); // as ux.md 3 shows it
 json_t *sl_plan_json(const struct sl_plan *p); // whole, with names, so that a run can be repeated from it
+// The plan again, with its spec and with records that hold what the plan names: the project, its services' names,
+// one phase and one edge per option.
+SL_MUST_USE struct sl_plan *sl_plan_from_json(const json_t *j, struct sl_error *err);
