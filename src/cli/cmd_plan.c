@@ -2,11 +2,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "catalog/catalog.h"
+#include "cli/budget.h"
 #include "cli/load_spec.h"
 #include "plan/plan.h"
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 struct arguments {
     double tolerance, cpu;
@@ -15,36 +14,17 @@ struct arguments {
     const char *pin[16], *ban[16];
 };
 
-// 75 % of the memory that is free now; 0 when the kernel does not tell.
-static double memory_budget(void)
-{
-    FILE *f = fopen("/proc/meminfo", "re");
-    char line[256];
-    unsigned long long kib = 0;
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-            break;
-    if (f)
-        fclose(f);
-    return 0.75 * 1024 * (double)kib;
-}
-
-static double cpu_budget(void)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return 0.9 * (double)(cores > 0 ? cores : 1);
-}
-
 static struct sl_plan *make(const struct sl_cli *cli, const struct arguments *a,
                             const struct sl_spec *spec, struct sl_record *const *records, size_t n,
                             struct sl_error *err)
 {
     struct sl_plan_options opt = {.seed = cli->seed,
-                                  .cpu = a->cpu > 0 ? a->cpu : cpu_budget(),
-                                  .mem_bytes = a->mem ? (double)a->mem : memory_budget(),
+                                  .cpu = a->cpu,
+                                  .mem_bytes = (double)a->mem,
                                   .tolerance = a->tolerance,
                                   .pin = a->pin,
                                   .ban = a->ban};
+    sl_budget_fill(&opt.cpu, &opt.mem_bytes);
     int64_t start = sl_mono_ns();
     struct sl_plan *p = sl_plan_make(spec, records, n, &opt, err);
     if (p)

@@ -128,7 +128,7 @@ static bool num(struct reader *r, const json_t *obj, const char *key, double mos
 
 static bool whole(struct reader *r, const json_t *obj, const char *key, int most, int *out)
 {
-    double v;
+    double v = 0;
     if (!num(r, obj, key, most, &v))
         return false;
     *out = (int)v;

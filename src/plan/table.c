@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/table.h"
 #include "base/units.h"
-#include "lang/utf8.h"
 #include "plan/plan.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-static void pad(struct sl_str *out, const char *text, int columns)
-{
-    sl_str_addf(out, "%s%*s", text, columns - sl_utf8_text_columns(text), "");
-}
 
 static void hosts_text(const struct sl_statement *s, char *buf, size_t size)
 {
@@ -67,35 +62,39 @@ static void total_line(const struct sl_plan *p, struct sl_str *out)
 
 void sl_plan_table(const struct sl_plan *p, struct sl_str *out)
 {
-    int type_width = 9, hosts_width = 13;
-    char hosts[64], asked[32], planned[32], bound[64], flows[32];
-    for (size_t i = 0; i < p->n_statements; i++) {
-        const struct sl_statement *s = &p->spec->statements[i];
-        int w = sl_utf8_text_columns(s->type_text);
-        type_width = w > type_width ? w : type_width;
-        hosts_text(s, hosts, sizeof hosts);
-        w = sl_utf8_text_columns(hosts);
-        hosts_width = w > hosts_width ? w : hosts_width;
-    }
-    pad(out, "statement", type_width + 1 + hosts_width);
-    sl_str_addf(out, " %10s %10s %7s  %7s %-12s %9s %11s\n", "asked", "planned", "dev", "flows", "",
-                "projects", "containers");
+    struct sl_table t = {0};
+    char hosts[64], asked[32], planned[32], bound[64];
+    static const struct {
+        const char *title;
+        enum sl_align align;
+    } columns[] = {{"statement", SL_LEFT}, {"", SL_LEFT},          {"asked", SL_RIGHT},
+                   {"planned", SL_RIGHT},  {"dev", SL_RIGHT},      {"flows", SL_RIGHT},
+                   {"", SL_LEFT},          {"projects", SL_RIGHT}, {"containers", SL_RIGHT}};
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        sl_table_column(&t, columns[i].title, columns[i].align);
     for (size_t i = 0; i < p->n_statements; i++) {
         const struct sl_statement *s = &p->spec->statements[i];
         const struct sl_plan_statement *st = &p->statements[i];
         hosts_text(s, hosts, sizeof hosts);
         bound_text(s, st->flows_ok, bound, sizeof bound);
-        pad(out, s->type_text, type_width);
-        sl_str_add(out, " ");
-        pad(out, hosts, hosts_width);
-        snprintf(flows, sizeof flows, "%.0f", st->flows);
-        sl_str_addf(
-            out, " %10s %10s %5.1f %%  %7s ", sl_format_rate(st->asked_bps, asked, sizeof asked),
-            sl_format_rate(st->planned_bps, planned, sizeof planned), 100 * st->deviation, flows);
-        pad(out, bound, 12);
-        sl_str_addf(out, " %9d %11d\n", projects_of(p, st), containers_of(p, st));
-        if (st->shortfall[0])
-            sl_str_addf(out, "  shortfall: %s\n", st->shortfall);
+        sl_table_cell(&t, s->type_text);
+        sl_table_cell(&t, hosts);
+        sl_table_cell(&t, sl_format_rate(st->asked_bps, asked, sizeof asked));
+        sl_table_cell(&t, sl_format_rate(st->planned_bps, planned, sizeof planned));
+        sl_table_cellf(&t, "%.1f %%", 100 * st->deviation);
+        sl_table_cellf(&t, "%.0f", st->flows);
+        sl_table_cell(&t, bound);
+        sl_table_cellf(&t, "%d", projects_of(p, st));
+        sl_table_cellf(&t, "%d", containers_of(p, st));
     }
+    sl_table_write(&t, out);
+    sl_table_done(&t);
     total_line(p, out);
+    for (size_t i = 0; i < p->n_statements; i++) {
+        const struct sl_statement *s = &p->spec->statements[i];
+        hosts_text(s, hosts, sizeof hosts);
+        if (p->statements[i].shortfall[0])
+            sl_str_addf(out, "shortfall: %s %s: %s\n", s->type_text, hosts,
+                        p->statements[i].shortfall);
+    }
 }
