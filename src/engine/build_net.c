@@ -4,10 +4,10 @@
  * engine's bridges are.
  *
  * A build may ask the configured resolvers and reach ports 80 and 443 of public addresses: package
- * mirrors need no more. It reaches no private, loopback, link-local (metadata) or shared address,
- * nothing of the host, and no other build. The rules match this bridge only, and a "drop" of theirs
- * is final while an "accept" leaves the packet to the engine's own rules: nobody else's traffic
- * changes.
+ * mirrors need no more. Everything else is refused at once, so that a build fails instead of
+ * hanging. It reaches no private, loopback, link-local (metadata) or shared address, nothing of the
+ * host, and no other build. The rules match this bridge only, and a "drop" of theirs is final while
+ * an "accept" leaves the packet to the engine's own rules: nobody else's traffic changes.
  *
  * It exists while somebody builds. Two lock files order several builders: "setup" is held for a
  * moment to enter or leave, "users" is held shared by everyone inside; who can get it alone on
@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 
 #define BRIDGE "sl-build0"
 #define NFT_NS INT64_C(20000000000)
@@ -70,10 +71,10 @@ static void ruleset(struct sl_str *s)
         "    192.168.0.0/16, 198.18.0.0/15, 224.0.0.0/4, 240.0.0.0/4 } }\n"
         "  chain out {\n"
         "    ip daddr @resolvers meta l4proto { tcp, udp } th dport 53 accept\n"
-        "    meta nfproto ipv6 counter drop\n"
-        "    ip daddr @closed counter drop\n"
+        "    meta nfproto ipv6 counter reject with icmpx admin-prohibited\n"
+        "    ip daddr @closed counter reject with icmpx admin-prohibited\n"
         "    tcp dport { 80, 443 } accept\n"
-        "    counter drop\n"
+        "    counter reject with icmpx admin-prohibited\n"
         "  }\n"
         "  chain forward {\n"
         "    type filter hook forward priority -10; policy accept;\n"
@@ -137,10 +138,21 @@ static bool network_on(struct sl_engine *e, struct sl_error *err)
     return ok;
 }
 
+static bool remove_network(struct sl_engine *e, struct sl_error *err)
+{
+    for (int attempt = 0; attempt < 50;
+         attempt++) { // a stopped build's container takes a moment to go
+        if (sl_engine_network_remove(e, SL_BUILD_NETWORK, err))
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    }
+    return false;
+}
+
 static void off(struct sl_engine *e)
 {
     struct sl_error err = {0};
-    if (!sl_engine_network_remove(e, SL_BUILD_NETWORK, &err)) {
+    if (!remove_network(e, &err)) {
         sl_debug("the network for builds stays: %s", err.msg); // then its filter stays as well
         return;
     }

@@ -98,8 +98,8 @@ static bool run_build(struct sl_images *k, const struct sl_image_build *b, const
     const char *argv[ARGV_MAX + 2 * ARGS_MAX] = {
         "docker",   "build",       "--force-rm",    "--network", SL_BUILD_NETWORK,
         "--memory", MEMORY,        "--memory-swap", MEMORY,      "--cpu-period",
-        "100000",   "--cpu-quota", "200000",        "--ulimit",  "nofile=65536:65536",
-        "--tag",    b->tag,        "--file",        path};
+        "100000",   "--cpu-quota", "200000",        "--tag",     b->tag,
+        "--file",   path};
     size_t n = 0;
     while (argv[n])
         n++;
@@ -141,16 +141,15 @@ static bool run_build(struct sl_images *k, const struct sl_image_build *b, const
 bool sl_images_build(struct sl_images *k, const struct sl_image_build *b, const char **sub_reason,
                      struct sl_error *err)
 {
-    const char *unused;
-    const char **sub = sub_reason ? sub_reason : &unused;
-    *sub = "syntax";
-    if (!check_call(b, err))
-        return false;
-    SL_AUTO(sl_free_str) char *path = dockerfile_path(b, err);
+    const char *sub = "syntax";
     struct sl_build_net net;
-    if (!path || !prepare(k, b, path, sub, err) || !sl_build_net_enter(k->engine, &net, err))
-        return sl_within(err, "building '%s'", b->tag);
-    bool ok = run_build(k, b, path, sub, err);
-    sl_build_net_leave(k->engine, &net);
+    SL_AUTO(sl_free_str) char *path = check_call(b, err) ? dockerfile_path(b, err) : NULL;
+    bool ok = path && prepare(k, b, path, &sub, err) && sl_build_net_enter(k->engine, &net, err);
+    if (ok) {
+        ok = run_build(k, b, path, &sub, err);
+        sl_build_net_leave(k->engine, &net);
+    }
+    if (!ok && sub_reason)
+        *sub_reason = sub;
     return ok || sl_within(err, "building '%s'", b->tag);
 }

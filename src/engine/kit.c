@@ -149,8 +149,7 @@ static bool tag(struct sl_engine *e, const char *from, const char *to, struct sl
         t = colon + 1;
     }
     SL_AUTO(sl_free_str)
-    char *f = sl_url_escape(from, "/:"),
-         *n = sl_url_escape(name, ""), *v = sl_url_escape(t, "");
+    char *f = sl_url_escape(from, "/:"), *n = sl_url_escape(name, ""), *v = sl_url_escape(t, "");
     SL_AUTO(sl_free_str) char *path = sl_format("/images/%s/tag?repo=%s&tag=%s", f, n, v);
     int status;
     json_t *reply = NULL;

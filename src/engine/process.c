@@ -107,7 +107,8 @@ static bool is_noise(const char *line)
                                         "Sending build context",
                                         "Step ",
                                         "Install the buildx",
-                                        "BuildKit is"};
+                                        "BuildKit is",
+                                        "The command '/bin/sh"};
     while (*line == '\n')
         line++;
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
@@ -116,9 +117,31 @@ static bool is_noise(const char *line)
     return line[strspn(line, " \t")] == '\0';
 }
 
-void sl_build_log_line(void *ctx, const char *line)
+// Without colours and other control sequences: what a stranger's tool prints may end up on a
+// terminal.
+static void clean(char *to, size_t size, const char *p)
+{
+    size_t w = 0;
+    while (*p && w + 1 < size) {
+        if (*p == 0x1b) { // ESC, "[" and parameters up to a letter
+            p++;
+            if (*p == '[')
+                p += 1 + strspn(p + 1, "0123456789;?");
+            p += *p != '\0';
+        } else if ((unsigned char)*p < ' ' && *p != '\t') {
+            p++;
+        } else {
+            to[w++] = *p++;
+        }
+    }
+    to[w] = '\0';
+}
+
+void sl_build_log_line(void *ctx, const char *raw)
 {
     struct sl_build_log *l = ctx;
+    char line[1024];
+    clean(line, sizeof line, raw);
     if (l->on_line)
         l->on_line(l->ctx, line);
     if (sl_starts_with(line, "Step ")) {
