@@ -88,7 +88,7 @@ static void check_kernel(struct doctor *d)
         {SL_PROBE_HTB, "htb", true, "rates cannot be shaped",
          "modprobe sch_htb (CONFIG_NET_SCH_HTB)"},
         {SL_PROBE_NFT_BRIDGE, "nft bridge", true, "containers cannot be kept apart",
-         "apt install nftables; modprobe nft_meta_bridge (CONFIG_NF_TABLES_BRIDGE)"},
+         "apt install nftables; the kernel needs CONFIG_NF_TABLES_BRIDGE"},
         {SL_PROBE_NETEM, "netem", false, "delay and loss come from the user-space relay instead",
          "modprobe sch_netem (CONFIG_NET_SCH_NETEM), if the kernel has it"},
         {SL_PROBE_IFB, "ifb", false, "incoming traffic is shaped at the sender's end instead",

@@ -77,8 +77,7 @@ static int add_qdisc(const char *dev, const char *kind, const void *options, siz
         .head = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct tcmsg)),
                  .nlmsg_type = RTM_NEWQDISC,
                  .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE}};
-    m.body.tc = (struct tcmsg){
-        .tcm_ifindex = (int)if_nametoindex(dev), .tcm_parent = TC_H_ROOT, .tcm_handle = 0x10000};
+    m.body.tc = (struct tcmsg){.tcm_ifindex = (int)if_nametoindex(dev), .tcm_parent = TC_H_ROOT};
     put(&m, TCA_KIND, kind, strlen(kind) + 1);
     struct rtattr *o = put(&m, TCA_OPTIONS, nested ? NULL : options, nested ? 0 : len);
     if (nested) {
@@ -90,9 +89,12 @@ static int add_qdisc(const char *dev, const char *kind, const void *options, siz
 
 static int nft_bridge(void)
 {
-    static const char rules[] =
-        "table bridge sluice-probe { chain f { type filter hook forward priority 0; "
-        "ether type arp accept; ip saddr 10.0.0.0/8 counter accept; } }\n";
+    static const char rules[] = "table bridge sluice-probe {\n"
+                                "chain f {\n"
+                                "type filter hook forward priority 0\n"
+                                "ether type arp accept\n"
+                                "ip saddr 10.0.0.0/8 counter accept\n"
+                                "}\n}\n";
     const char *argv[] = {"nft", "-f", "-", NULL};
     struct sl_proc_options opt = {
         .input = rules, .input_len = sizeof rules - 1, .deadline_ns = 5000000000};
