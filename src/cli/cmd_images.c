@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/table.h"
 #include "base/units.h"
 #include "cli/cli.h"
 #include "engine/images.h"
@@ -15,6 +16,15 @@
 
 enum { FILE_MAX = 1 << 20, FILES_MAX = 200000 };
 
+static void print_table(struct sl_table *t)
+{
+    struct sl_str text = {0};
+    sl_table_write(t, &text);
+    fputs(sl_str_text(&text), stdout);
+    sl_str_done(&text);
+    sl_table_done(t);
+}
+
 static int list(const struct sl_cli *cli, struct sl_images *k)
 {
     SL_AUTO(sl_json_decref) json_t *table = sl_images_table(k);
@@ -24,7 +34,12 @@ static int list(const struct sl_cli *cli, struct sl_images *k)
         json_decref(j);
         return SL_OK;
     }
-    printf("%-16s %-6s %-8s %10s  %s\n", "image", "set", "present", "size", "stands in for");
+    struct sl_table t = {.colour = cli->colour};
+    sl_table_column(&t, "image", SL_LEFT);
+    sl_table_column(&t, "set", SL_LEFT);
+    sl_table_column(&t, "present", SL_LEFT);
+    sl_table_column(&t, "size", SL_RIGHT);
+    sl_table_column(&t, "stands in for", SL_LEFT);
     size_t i;
     json_t *item;
     json_array_foreach(table, i, item)
@@ -32,15 +47,21 @@ static int list(const struct sl_cli *cli, struct sl_images *k)
         const json_t *tags = json_object_get(item, "tags");
         size_t n = json_array_size(tags);
         bool present = sl_json_bool(item, "present", false);
-        char size[32] = "-", more[32] = "";
+        char size[32] = "-";
         if (present)
             sl_format_bytes(sl_json_num(item, "bytes", 0), size, sizeof size);
+        sl_table_cell(&t, sl_json_str(item, "name", ""));
+        sl_table_cell(&t, sl_json_str(item, "set", ""));
+        sl_table_cell(&t, present ? "yes" : "no");
+        sl_table_paint(&t, present ? SL_PAINT_GOOD : SL_PAINT_NONE);
+        sl_table_cell(&t, size);
+        const char *first = json_string_value(json_array_get(tags, 0));
         if (n > 1)
-            snprintf(more, sizeof more, " and %zu more", n - 1);
-        printf("%-16s %-6s %-8s %10s  %s%s\n", sl_json_str(item, "name", ""),
-               sl_json_str(item, "set", ""), present ? "yes" : "no", size,
-               json_string_value(json_array_get(tags, 0)), more);
+            sl_table_cellf(&t, "%s and %zu more", first, n - 1);
+        else
+            sl_table_cell(&t, first);
     }
+    print_table(&t);
     if (!json_array_size(table))
         puts("no kit is installed: images come from the registry");
     return SL_OK;
@@ -159,10 +180,18 @@ static int coverage(const struct sl_cli *cli, struct sl_images *k, char **folder
     }
     size_t i;
     json_t *r;
-    printf("%-50s %6s  %s\n", "image", "times", "from");
+    struct sl_table t = {.colour = cli->colour};
+    sl_table_column(&t, "image", SL_LEFT);
+    sl_table_limit(&t, 60);
+    sl_table_column(&t, "times", SL_RIGHT);
+    sl_table_column(&t, "from", SL_LEFT);
     json_array_foreach(rows, i, r)
-        printf("%-50s %6d  %s\n", sl_json_str(r, "image", ""), (int)sl_json_num(r, "times", 0),
-               sl_json_str(r, "from", ""));
+    {
+        sl_table_cell(&t, sl_json_str(r, "image", ""));
+        sl_table_cellf(&t, "%.0f", sl_json_num(r, "times", 0));
+        sl_table_cell(&t, sl_json_str(r, "from", ""));
+    }
+    print_table(&t);
     printf("\n%d of %d references without a registry (%.1f %%)\n", (int)had, (int)total,
            total ? 100.0 * (double)had / (double)total : 0.0);
     return SL_OK;
