@@ -17,6 +17,7 @@
 #include "cli/probe.h"
 #include "engine/engine.h"
 #include "engine/images.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -103,7 +104,8 @@ static void check_kernel(struct doctor *d)
             add(d, probes[i].name, bad, "mend the checks above first", "could not be tried");
         else if (p->why)
             add(d, probes[i].name, bad, probes[i].remedy, "%s: %s", probes[i].without,
-                strerror(p->why));
+                p->why == ENOENT || p->why == EOPNOTSUPP ? "this kernel does not have it"
+                                                         : strerror(p->why));
         else
             add(d, probes[i].name, OK, "", "works");
     }
