@@ -224,3 +224,16 @@ bool sl_images_build_set(struct sl_images *k, const char *set, struct sl_error *
     }
     return true;
 }
+
+const char *sl_images_offer(struct sl_images *k, const char *ref)
+{
+    struct sl_ref r;
+    bool present, exact;
+    if (!sl_ref_parse(ref, &r, NULL))
+        return "none";
+    if (sl_engine_image_present(k->engine, ref, &present, NULL, NULL) && present)
+        return "present";
+    if (r.digest[0] || !sl_kit_for(k, &r, &exact))
+        return "registry";
+    return exact ? "kit" : "stand-in";
+}

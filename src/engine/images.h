@@ -34,6 +34,11 @@ SL_MUST_USE bool sl_images_build(struct sl_images *k, const struct sl_image_buil
 json_t *sl_images_table(struct sl_images *k); // [{name,tags,set,present,bytes}] for `sluice images list`
 SL_MUST_USE bool sl_images_build_set(struct sl_images *k, const char *set, struct sl_error *err); // "quick", "full"
 SL_MUST_USE bool sl_images_build_kit(struct sl_images *k, const char *name, struct sl_error *err); // one, also when it is there
-// What the kit stood in for since loading: [{wanted, kit, tag_known}]; tag_known is false when the kit does
+// What the kit stands in for among what was ensured since loading: [{wanted, kit, tag_known}]; tag_known is false when the kit does
 // not list that very tag (a warning was given). Borrowed.
 const json_t *sl_images_stand_ins(const struct sl_images *k);
+// Where a reference would come from, without fetching anything: "present", "kit" (its very tag), "stand-in"
+// (the kit's image of that name), "registry" (there only), "none" (not a reference).
+const char *sl_images_offer(struct sl_images *k, const char *ref);
+// Does the engine get through to Docker Hub? If not, why has the reason. Waits 15 s at most.
+bool sl_images_registry(struct sl_images *k, char *why, size_t size);

@@ -15,6 +15,7 @@
 
 enum { LAYERS_MAX = 128, REGISTRIES_MAX = 16 };
 #define FIRST_BYTE_NS INT64_C(25000000000)
+#define ASK_NS INT64_C(15000000000)
 #define STALL_NS INT64_C(180000000000)
 
 static pthread_mutex_t unreachable_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -168,4 +169,20 @@ enum sl_pull sl_pull(struct sl_engine *e, const char *ref, char *why, size_t siz
         remember_unreachable(r.registry);
     sl_copy(why, size, p.error);
     return network ? SL_PULL_UNREACHABLE : SL_PULL_REFUSED;
+}
+
+bool sl_images_registry(struct sl_images *k, char *why, size_t size)
+{
+    struct sl_str text = {0};
+    struct sl_engine_call c = {
+        .method = "GET", .path = "/distribution/hello-world:latest/json", .deadline_ns = ASK_NS};
+    struct sl_error err = {0};
+    int status = 0;
+    bool sent = sl_engine_transfer(k->engine, &c, &status, &text, &err);
+    if (!sent)
+        sl_copy(why, size, err.msg);
+    else if (status != 200)
+        sl_reply_message(sl_str_text(&text), text.len, why, size);
+    sl_str_done(&text);
+    return sent && (status == 200 || !is_network_failure(why));
 }
