@@ -4,9 +4,9 @@
  *
  * usage: bench_flow [TRACE.pcap]     classic pcap in micro- or nanoseconds, of this byte order
  *
- * Without a trace, packets are made: 100,000 flows of 20 packets. The trace is read into memory first
- * (that is not counted) and gone through several times, each time into an empty table; the best time
- * is reported. CPU time, because the machine may be shared.
+ * Without a trace, packets are made: 100,000 flows of 20 packets. The trace is read into memory
+ * first (that is not counted) and gone through several times, each time into an empty table; the
+ * best time is reported. CPU time, because the machine may be shared.
  */
 #include "flow/flow.h"
 #include "base/fs.h"
