@@ -5,8 +5,11 @@
  *
  * Direction  the side that sent the SYN is the initiator; without a SYN the first packet seen decides, except that
  *            a first packet that is SYN+ACK is turned round.
- * Ends       TCP: FIN from both sides or RST, then a new SYN starts a new flow; otherwise idle time-out.
+ *            When both ends are the same address and port, every packet is forward.
+ * Ends       TCP: FIN from both sides or RST, then a new SYN starts a new flow; otherwise idle time-out,
+ *            which is short (tcp_closed_ns, for stragglers) once the connection is over.
  * Memory     bounded by max_flows; beyond it the oldest idle flow is evicted and counted.
+ * Input      packets decoded as SL_PACKET_OK. A later fragment has no ports and makes a flow of its own.
  * Output     flows leave through the call-back; draining at the end is in order of first packet.
  * Threads    a table belongs to one thread.
  */
@@ -28,14 +31,15 @@ struct sl_flow {
     void *user;         // the table's owner may hang something here
 };
 struct sl_flow_options {
-    int64_t tcp_idle_ns, udp_idle_ns; // 0 = 120 s, 60 s
+    int64_t tcp_idle_ns, udp_idle_ns; // 0 = 120 s, 60 s; udp is for everything but TCP
+    int64_t tcp_closed_ns;            // after FIN from both sides or RST; 0 = 5 s
     uint32_t max_flows;               // 0 = 1 M
     void (*on_end)(void *ctx, struct sl_flow *flow); // the flow is gone afterwards
     void *ctx;
 };
 struct sl_flow_table;
 struct sl_flow_table *sl_flow_table_new(const struct sl_flow_options *opt);
-// dir, if not NULL, gets SL_FORWARD or SL_BACKWARD. Never NULL.
+// dir, if not NULL, gets SL_FORWARD or SL_BACKWARD. Never NULL; holds until the flow's on_end.
 struct sl_flow *sl_flow_table_add(struct sl_flow_table *t, const struct sl_packet *p, int *dir);
 void sl_flow_table_expire(struct sl_flow_table *t, int64_t now_ns); // cheap; call about once a second
 void sl_flow_table_drain(struct sl_flow_table *t); // ends all (SL_END_CLOSED)

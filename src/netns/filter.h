@@ -15,3 +15,8 @@ SL_MUST_USE bool sl_filter_bridge(int ns, const char *run, const char *const *su
 SL_MUST_USE bool sl_filter_host(int ns, const char *run, const char *const *bridges, size_t n, struct sl_error *err);
 SL_MUST_USE bool sl_filter_remove(int ns, const char *run, struct sl_error *err); // all our tables of that run; absent is fine
 SL_MUST_USE bool sl_filter_list(int ns, char ***runs, size_t *n, struct sl_error *err); // runs that have tables
+struct sl_filter_drops {
+    uint64_t packets, bytes;
+};
+// What the tables of a run have dropped in this namespace since they were set.
+SL_MUST_USE bool sl_filter_dropped(int ns, const char *run, struct sl_filter_drops *out, struct sl_error *err);

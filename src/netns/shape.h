@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Shaping on the egress of an interface: HTB with one class per statement, unmatched traffic unshaped.
- * Rates count layer-2 bytes as the interface counter does. Netlink through libnl-route.
+ * Rates count layer-2 bytes as the interface counter does. Netlink through libnl.
+ *
+ * Matching  the first match set wins. A match on ports leaves packets with IP options and later
+ *           fragments unshaped.
  */
 #pragma once
 #include "base/error.h"
@@ -18,4 +21,5 @@ SL_MUST_USE bool sl_shape_match(int ns, const char *dev, uint16_t id, const stru
 struct sl_shape_counters {
     uint64_t bytes, packets, drops, backlog_bytes;
 };
+// What left the class, what its queue lost, what waits. id 0: the unmatched traffic.
 SL_MUST_USE bool sl_shape_counters(int ns, const char *dev, uint16_t id, struct sl_shape_counters *out, struct sl_error *err);
