@@ -564,10 +564,12 @@ static void draw(const struct graph *g, struct sl_str *out)
     sl_str_addf(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"sgraph\" viewBox=\"0 0 %.0f %.0f\""
-        " width=\"%.0f\" height=\"%.0f\" style=\"min-width:%.0fpx\" role=\"img\" aria-label=\"connectivity graph: %zu "
+        " width=\"%.0f\" height=\"%.0f\" style=\"min-width:%.0fpx\" role=\"img\" "
+        "aria-label=\"connectivity graph: %zu "
         "services on "
         "%zu hosts, %zu connections\"><style>%s",
-        width, height, width, height, g->nodes.len, g->columns.len, g->edges.len, style);
+        width, height, width, height, width * 0.72, g->nodes.len, g->columns.len, g->edges.len,
+        style);
     sl_html_palette(out, ".sgraph");
     sl_str_add(out, "</style>\n");
     sl_str_add(out, sl_str_text(&body));

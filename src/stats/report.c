@@ -73,7 +73,7 @@ static const char head_more[] =
     "i{display:inline-block;width:18px;height:9px;"
     "margin:0 5px 0 14px;vertical-align:baseline;border-radius:2px}.key "
     "i:first-child{margin-left:0}\n"
-    ".graph{padding:10px}.graph svg{display:block;margin:0 auto;max-width:none}\n"
+    ".graph{padding:10px}.graph svg{display:block;margin:0 auto;max-width:100%;height:auto}\n"
     ".timeline{list-style:none;margin:6px 0;padding:0}\n"
     ".timeline li{display:grid;grid-template-columns:84px 110px 1fr;gap:12px;padding:5px "
     "0;position:relative}\n"
