@@ -86,6 +86,13 @@ def cycles(parts):
     return wrong
 
 
+def against_meson(meson, parts):
+    """The build's list of parts and the table name the same ones."""
+    listed = re.search(r"foreach part : \[([^\]]*)\]", open(meson, encoding="utf-8").read())
+    names = set(re.findall(r"'([a-z]+)'", listed.group(1))) if listed else set()
+    return [f"'{p}' is in only one of meson.build and layers.txt" for p in sorted(names ^ set(parts))]
+
+
 # What a careless change would add, one each: (file, line, words of the complaint).
 MISTAKES = [
     ("base/x.c", '#include "net/packet.h"', "'base' may include: nothing"),
@@ -121,7 +128,8 @@ def main(argv):
     self_test = argv[0] == "--self"
     src, layers = argv[1:] if self_test else argv
     parts, libraries = read_layers(layers)
-    wrong = self_check(parts, libraries) if self_test else cycles(parts) + check(src, parts, libraries)
+    wrong = self_check(parts, libraries) if self_test else (
+        cycles(parts) + against_meson(os.path.join(src, "..", "meson.build"), parts) + check(src, parts, libraries))
     for line in wrong:
         print(line)
     if not wrong:
