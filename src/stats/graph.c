@@ -27,11 +27,13 @@ enum {
     PAD_ARCS = 86, // right of services with edges among themselves
     TITLE_H = 30,
     COLUMN_GAP = 150,
+    LABEL_W = 58, // room for labels at both sides of a gap; climbs keep between
+    CLIMB_W = 9,
     LANE_H = 16,
     MARGIN = 16,
     MAX_LABELS = 48, // more edges than that go without a label
     MAX_NODES = 2000,
-    MAX_EDGES = 20000,
+    MAX_EDGES = 5000,
 };
 
 enum route { ROUTE_GAP, ROUTE_ARC, ROUTE_LANE };
@@ -40,7 +42,8 @@ struct edge {
     size_t src, dst; // nodes
     enum route route;
     double src_y, dst_y;
-    int lane, nth; // nth: arcs and climbs are set apart by it
+    int lane, nth; // lane: 0 is next to the boxes; nth: arcs of a column are set apart by it
+    int up, down;  // its climbs in the gaps beside source and server
     double bytes;
     int colour;
 };
@@ -61,7 +64,10 @@ struct column {
     const char *host;
     SL_VEC(size_t) nodes;
     double x, y, h, pad_right;
-    int arcs;
+    int arcs, climbs; // climbs: in the gap at its right
+};
+struct span { // of gaps that an edge in a lane passes
+    size_t edge, from, to;
 };
 struct graph {
     SL_VEC(struct node) nodes;
@@ -240,9 +246,10 @@ static void place_columns(struct graph *g)
         }
         tallest = fmax(tallest, col->h);
         col->pad_right = col->arcs ? PAD_ARCS : PAD;
-        col->x =
-            c ? g->columns.at[c - 1].x + PAD + NODE_W + g->columns.at[c - 1].pad_right + COLUMN_GAP
-              : MARGIN;
+        const struct column *left = c ? col - 1 : NULL;
+        col->x = left ? left->x + PAD + NODE_W + left->pad_right +
+                            fmax(COLUMN_GAP, 2 * LABEL_W + CLIMB_W * (left->climbs + 1))
+                      : MARGIN;
         g->width = col->x + PAD + NODE_W + col->pad_right + MARGIN;
     }
     double top = MARGIN + (g->lanes ? g->lanes * LANE_H + 10 : 0);
@@ -287,18 +294,61 @@ static void place_ends(struct graph *g, struct node *n)
     }
 }
 
+static int compare_spans(const void *a, const void *b)
+{
+    const struct span *x = a, *y = b;
+    if (x->to - x->from != y->to - y->from)
+        return x->to - x->from < y->to - y->from ? -1 : 1;
+    return x->edge < y->edge ? -1 : 1;
+}
+
+// Short spans lie next to the boxes; spans that share no gap share a lane.
+static void choose_lanes(struct graph *g, struct span *spans, size_t n)
+{
+    if (n)
+        qsort(spans, n, sizeof *spans, compare_spans);
+    size_t *taken_for =
+        sl_alloc((n + 1) * sizeof *taken_for); // lane -> the last span that may not have it
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < i; k++)
+            if (spans[k].from <= spans[i].to && spans[i].from <= spans[k].to)
+                taken_for[g->edges.at[spans[k].edge].lane] = i;
+        int lane = 0;
+        while (i && lane < g->lanes && taken_for[lane] == i)
+            lane++;
+        g->edges.at[spans[i].edge].lane = lane;
+        if (lane >= g->lanes)
+            g->lanes = lane + 1;
+    }
+    free(taken_for);
+}
+
+// The gap (named by the column at its left) that an edge uses beside a column, on the way to
+// another.
+static size_t gap_beside(size_t column, size_t other)
+{
+    return other > column ? column : column - 1;
+}
+
 static void number_routes(struct graph *g)
 {
-    int climbs = 0;
+    struct span *spans = sl_alloc((g->edges.len + 1) * sizeof *spans);
+    size_t n = 0;
     for (size_t i = 0; i < g->edges.len; i++) {
         struct edge *e = &g->edges.at[i];
+        size_t a = g->nodes.at[e->src].column, b = g->nodes.at[e->dst].column;
         if (e->route == ROUTE_ARC)
-            e->nth = g->columns.at[g->nodes.at[e->src].column].arcs++;
-        if (e->route == ROUTE_LANE) {
-            e->lane = g->lanes++;
-            e->nth = climbs++;
-        }
+            e->nth = g->columns.at[a].arcs++;
+        if (e->route != ROUTE_LANE)
+            continue;
+        size_t from = gap_beside(a, b), to = gap_beside(b, a);
+        e->up = g->columns.at[from].climbs++;
+        e->down = g->columns.at[to].climbs++;
+        spans[n++] =
+            (struct span){.edge = i, .from = from < to ? from : to, .to = from < to ? to : from};
     }
+    choose_lanes(g, spans, n);
+    free(spans);
 }
 
 static void lay_out(struct graph *g)
@@ -349,9 +399,11 @@ static double right_of(const struct graph *g, const struct node *n)
     return g->columns.at[n->column].x + PAD + NODE_W;
 }
 
-static double outer_right(const struct graph *g, const struct node *n)
+// Where climb `nth` of a gap stands.
+static double climb_x(const struct graph *g, size_t gap, int nth)
 {
-    return right_of(g, n) + g->columns.at[n->column].pad_right;
+    const struct column *c = &g->columns.at[gap];
+    return c->x + PAD + NODE_W + c->pad_right + LABEL_W + CLIMB_W * (nth + 1);
 }
 
 // Up through the gap beside the source, along the lane, down beside the server; way is +1
@@ -359,10 +411,9 @@ static double outer_right(const struct graph *g, const struct node *n)
 static void lane_path(const struct graph *g, const struct edge *e, double x1, double x2, int way,
                       struct sl_str *d)
 {
-    const struct node *src = &g->nodes.at[e->src], *dst = &g->nodes.at[e->dst];
-    double off = 14 + 5 * (e->nth % 12), r = 8, lane = MARGIN + e->lane * LANE_H;
-    double up = way > 0 ? outer_right(g, src) + off : g->columns.at[src->column].x - off;
-    double down = way > 0 ? g->columns.at[dst->column].x - off : outer_right(g, dst) + off;
+    size_t a = g->nodes.at[e->src].column, b = g->nodes.at[e->dst].column;
+    double r = 8, lane = MARGIN + (g->lanes - 1 - e->lane) * LANE_H;
+    double up = climb_x(g, gap_beside(a, b), e->up), down = climb_x(g, gap_beside(b, a), e->down);
     sl_str_addf(d, "M%.1f %.1fH%.1fQ%.1f %.1f %.1f %.1fV%.1fQ%.1f %.1f %.1f %.1f", x1, e->src_y,
                 up - way * r, up, e->src_y, up, e->src_y - r, lane + r, up, lane, up + way * r,
                 lane);
