@@ -26,7 +26,8 @@ struct sl_catalog_flow {
     const char *phase, *src, *dst, *cls; // names as in the edges
 };
 SL_MUST_USE bool sl_catalog_store_flows(struct sl_catalog *c, int64_t project_id, const struct sl_catalog_flow *flows, size_t n, struct sl_error *err); // replaces
-// Newest usable observation of a project with this digest, or NULL without error (*found false).
+// Newest usable observation of a project with this digest, notes included, or NULL without error (*found false).
+// Details are kept for a project's last observation and its last usable one; older ones are not found.
 SL_MUST_USE bool sl_catalog_find(struct sl_catalog *c, const char *repo, const char *compose_path, const char *digest, bool *found, struct sl_record **out, struct sl_error *err);
 // Every project whose last observation is usable (reason ok), for the planner: everything but the notes, in
 // the order of observations. Records are freed with sl_record_free.

@@ -22,7 +22,8 @@ enum { PATIENCE_S = 30 };
 bool sl_db_fail(struct sl_catalog *c, int code, const char *doing, struct sl_error *err)
 {
     const char *text = c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(code);
-    switch (code & 0xff) {
+    c->failed_code = code & 0xff;
+    switch (c->failed_code) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         if (sl_interrupted())
@@ -281,12 +282,16 @@ static int wait_for_lock(void *ctx, int times)
     return sl_sleep_ns(nap < c->patience_ns ? nap : c->patience_ns);
 }
 
-// An empty file, or one of ours. (A file that is not SQLite at all fails in the first read.)
+// An empty file, or one of ours. (A file that is not SQLite at all fails in the first read.) One
+// transaction: another program may be making the file at this moment.
 static bool check_ours(struct sl_catalog *c, struct sl_error *err)
 {
-    int64_t id, tables;
-    if (!sl_db_int(c, "PRAGMA main.application_id", &id, err) ||
-        !sl_db_int(c, "SELECT count(*) FROM main.sqlite_schema", &tables, err))
+    int64_t id = 0, tables = 0;
+    if (!sl_db_exec(c, "BEGIN", err) ||
+        !sl_db_end(c,
+                   sl_db_int(c, "PRAGMA main.application_id", &id, err) &&
+                       sl_db_int(c, "SELECT count(*) FROM main.sqlite_schema", &tables, err),
+                   err))
         return false;
     if (tables == 0 && !c->write) {
         sl_fail(err, SL_EINPUT, "the catalogue '%s' is empty", c->path);
@@ -299,6 +304,20 @@ static bool check_ours(struct sl_catalog *c, struct sl_error *err)
         return false;
     }
     return true;
+}
+
+// The switch to WAL wants the file for itself, and does not ask the busy handler when another
+// program makes the same switch.
+static bool use_wal(struct sl_catalog *c, const char *sql, struct sl_error *err)
+{
+    c->waiting_since_ns = 0;
+    for (int times = 0;; times++) {
+        int rc = sqlite3_exec(c->db, sql, NULL, NULL, NULL);
+        if (rc == SQLITE_OK)
+            return true;
+        if ((rc & 0xff) != SQLITE_BUSY || !wait_for_lock(c, times))
+            return sl_db_fail(c, rc, "cannot use the catalogue", err);
+    }
 }
 
 static bool open_main(struct sl_catalog *c, int flags, const char *name, struct sl_error *err)
@@ -314,7 +333,7 @@ static bool open_main(struct sl_catalog *c, int flags, const char *name, struct 
         return false;
     if (!check_ours(c, err))
         return false;
-    if (c->write && !sl_db_exec(c, "PRAGMA main.journal_mode = WAL", err))
+    if (c->write && !use_wal(c, "PRAGMA main.journal_mode = WAL", err))
         return false;
     return sl_db_exec(c,
                       "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;"
@@ -360,8 +379,8 @@ static bool open_file(struct sl_catalog *c, struct sl_error *err)
         }
         if (open_main(c, SQLITE_OPEN_READONLY, c->path, err))
             return true;
-        int rc = sqlite3_errcode(c->db) & 0xff;
-        return (rc == SQLITE_CANTOPEN || rc == SQLITE_READONLY) && open_unwritable(c, err);
+        return (c->failed_code == SQLITE_CANTOPEN || c->failed_code == SQLITE_READONLY) &&
+               open_unwritable(c, err);
     }
     SL_AUTO(sl_free_str) char *folder = sl_strdup(c->path);
     char *slash = strrchr(folder, '/');
@@ -434,11 +453,10 @@ bool sl_db_flows(struct sl_catalog *c, bool *there, struct sl_error *err)
     if (!sl_db_run(c, s, err))
         return sl_within(err, "opening '%s'", c->flows_path);
     c->flows_attached = true;
-    bool ok =
-        !c->write || sl_db_exec(c,
-                                "PRAGMA flows.page_size = 8192; PRAGMA flows.journal_mode = WAL;"
-                                "PRAGMA flows.synchronous = NORMAL",
-                                err);
+    bool ok = !c->write || use_wal(c,
+                                   "PRAGMA flows.page_size = 8192; PRAGMA flows.journal_mode = WAL;"
+                                   "PRAGMA flows.synchronous = NORMAL",
+                                   err);
     int64_t same = 0;
     ok = ok && sl_db_migrate(c, "flows", &sl_flows_schema, err) &&
          sl_db_int(c,

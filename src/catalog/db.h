@@ -19,6 +19,7 @@ struct sl_catalog {
     sqlite3 *db;
     char *path, *flows_path;
     bool write, flows_attached;
+    int failed_code; // SQLite's primary code of the last failure
     int64_t patience_ns, waiting_since_ns; // how long to wait for another writer
     struct {
         const char *sql; // a literal: compared by address

@@ -19,7 +19,10 @@ void sl_record_free(struct sl_record *r)
 // Strings of one record repeat (class, role, service names): the last ones are shared.
 struct texts {
     struct sl_arena *arena;
-    const char *recent[24];
+    struct {
+        const char *text;
+        size_t len;
+    } recent[16];
     size_t n;
 };
 
@@ -28,11 +31,14 @@ static const char *text_of(struct texts *t, struct sl_row *row)
     const char *s = sl_get_text(row);
     if (!s[0])
         return "";
-    size_t have = t->n < 24 ? t->n : 24;
+    size_t len = (size_t)sqlite3_column_bytes(row->s, row->i - 1);
+    size_t have = t->n < 16 ? t->n : 16;
     for (size_t i = 0; i < have; i++)
-        if (!strcmp(t->recent[i], s))
-            return t->recent[i];
-    return t->recent[t->n++ % 24] = sl_arena_strdup(t->arena, s);
+        if (t->recent[i].len == len && !memcmp(t->recent[i].text, s, len))
+            return t->recent[i].text;
+    size_t slot = t->n++ % 16;
+    t->recent[slot].len = len;
+    return t->recent[slot].text = sl_arena_strndup(t->arena, s, len);
 }
 
 static enum sl_reason reason_of(struct sl_row *row)

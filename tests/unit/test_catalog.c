@@ -893,6 +893,44 @@ static void a_killed_writer_leaves_a_good_file(void **state)
     }
 }
 
+static void several_programs_may_make_the_same_catalogue(void **state)
+{
+    (void)state;
+    enum { PROGRAMS = 8, ROUNDS = 6 };
+    for (int round = 0; round < ROUNDS; round++) {
+        pid_t child[PROGRAMS];
+        for (int i = 0; i < PROGRAMS; i++) {
+            child[i] = fork();
+            if (child[i])
+                continue;
+            struct sl_error err = {0};
+            struct sl_catalog *c = sl_catalog_open(file, true, &err);
+            char repo[16];
+            snprintf(repo, sizeof repo, "repo-%d", i);
+            struct sl_record r = shop();
+            r.repo = repo;
+            bool ok = c && sl_catalog_store(c, &r, &err) &&
+                      sl_catalog_store_flows(c, r.id, NULL, 0, &err);
+            if (!ok)
+                fprintf(stderr, "# %s\n", err.msg);
+            sl_catalog_close(c);
+            _exit(ok ? 0 : 1);
+        }
+        for (int i = 0; i < PROGRAMS; i++) {
+            int status;
+            waitpid(child[i], &status, 0);
+            assert_int_equal(status, 0);
+        }
+        struct sl_catalog *c = opened(false);
+        struct sl_error err = {0};
+        int64_t n;
+        assert_true(sl_db_int(c, "SELECT count(*) FROM project", &n, &err));
+        assert_int_equal(n, PROGRAMS);
+        sl_catalog_close(c);
+        assert_true(sl_remove_tree(folder, &err) && sl_mkdirs(folder, &err));
+    }
+}
+
 // Needs root to become somebody who may not write there.
 static void a_shipped_file_in_a_folder_one_cannot_write_is_readable(void **state)
 {
@@ -945,6 +983,7 @@ int main(void)
         T(a_newer_schema_is_refused),
         T(an_older_schema_is_brought_up_to_date_step_by_step),
         T(a_killed_writer_leaves_a_good_file),
+        T(several_programs_may_make_the_same_catalogue),
         T(a_shipped_file_in_a_folder_one_cannot_write_is_readable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
