@@ -53,6 +53,7 @@ struct sl_chosen {
 struct sl_limits {
     double cpu, mem_bytes; // INFINITY for none
     int instances;         // per demand
+    uint64_t seed;         // of the kicks
 };
 double sl_count_share(enum sl_count count, double up_share);  // of an edge's rate that is counted
 int sl_users_needed(const struct sl_column *c, double drive); // for the rate

@@ -276,7 +276,7 @@ static bool budget_is_why(const struct sl_demand *d, const struct sl_value *v,
     if ((missed <= tolerance * d->bps && v->flows_ok) ||
         (!isfinite(limits->cpu) && !isfinite(limits->mem_bytes)))
         return false;
-    struct sl_limits none = {INFINITY, INFINITY, limits->instances};
+    struct sl_limits none = {INFINITY, INFINITY, limits->instances, limits->seed};
     struct sl_chosen alone;
     double greedy;
     sl_choose(d, 1, &none, &alone, &greedy);
@@ -307,7 +307,8 @@ struct sl_plan *sl_plan_make(const struct sl_spec *spec, struct sl_record *const
     int most = opt->max_instances ? opt->max_instances : DEFAULT_INSTANCES;
     struct sl_limits limits = {.cpu = opt->cpu > 0 ? opt->cpu : INFINITY,
                                .mem_bytes = opt->mem_bytes > 0 ? opt->mem_bytes : INFINITY,
-                               .instances = most < SL_PICKS_MAX ? most : SL_PICKS_MAX};
+                               .instances = most < SL_PICKS_MAX ? most : SL_PICKS_MAX,
+                               .seed = opt->seed};
     double tolerance = opt->tolerance > 0 ? opt->tolerance : DEFAULT_TOLERANCE;
     struct sl_plan *p = sl_alloc(sizeof *p);
     sl_choose(demands, n, &limits, chosen, &p->greedy_objective);
