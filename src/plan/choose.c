@@ -204,7 +204,7 @@ static double largest_share(const struct projects *p, const struct sl_value *v, 
         all += r;
         *pinned += p->at[i].pinned;
     }
-    return all > 0 ? largest / all : 0;
+    return all > 0 ? largest / all : 1;
 }
 
 // picks are those in *st already, except *extra, which may be NULL.

@@ -235,7 +235,7 @@ static void missing_parts_are_named_where_they_belong(void **state)
     DIAGNOSES(G " up down;", "1:50+4 one 'up' or 'down'");
     DIAGNOSES(G ";;", "1:47+1 no statement before");
     DIAGNOSES("", "1:1+1 there is no statement");
-    DIAGNOSES("# only a comment\n", "2:1+1 there is no statement");
+    DIAGNOSES("# only a comment\n", "1:1+1 there is no statement");
 }
 
 static void extensions_to_come_are_named_as_such(void **state)
