@@ -151,13 +151,14 @@ static void a_driver_that_is_the_client_stands_alone_at_from(void **state)
 static void services_sit_with_those_that_call_them(void **state)
 {
     (void)state;
-    // driver -> s0 -> s1 (the edge), s0 -> s2 -> s3, s4 -> s1, s5 talks to nobody, s1 -> s6.
+    // driver -> s0 -> s1 (the edge), s0 -> s2 -> s3 and s1, s4 -> s1, s5 talks to nobody, s1 -> s6.
     struct shelf s = {0};
     struct sl_record *r = project(&s, "deep", 7);
     struct sl_phase *p = phase(&s, r, true, 4);
     edge(p, SL_PEER_DRIVER, "s0", "web", 10, 0.1);
     edge(p, "s0", "s1", "database", 5, 0.1);
     edge(p, "s0", "s2", "cache", 5, 0.1);
+    edge(p, "s2", "s1", "database", 90, 0.1); // who calls s2 decides, not whom it calls
     edge(p, "s2", "s3", "cache", 5, 0.1);
     edge(p, "s4", "s1", "database", 5, 0.1); // nobody calls s4: it sits with s1, which it calls
     edge(p, "s1", "s6", "cache", 5, 0.1);
