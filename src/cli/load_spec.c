@@ -30,7 +30,7 @@ struct sl_spec *sl_cli_load_spec(const struct sl_cli *cli, const char *path, int
         sl_cli_fail(cli, &err);
     else
         sl_cli_show_diagnostics(cli, spec);
-    *status = err.code;
+    *status = (int)err.code;
     sl_spec_free(spec);
     return NULL;
 }

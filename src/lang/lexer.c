@@ -231,7 +231,7 @@ void sl_lex(const char *source, size_t len, bool comments, struct sl_diags *diag
         }
     }
     struct sl_token *end = push(&l, SL_TOKEN_END, l.p, l.col);
-    end->place.width = 1;
+    end->place = (struct sl_place){1, 1, 1};
     if (out->len > 1) {
         const struct sl_place *last = &out->at[out->len - 2].place;
         end->place = (struct sl_place){last->line, last->col + last->width, 1};

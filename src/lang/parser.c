@@ -145,6 +145,15 @@ static bool natural(struct parser *p, const struct sl_token *t, const char *what
     return false;
 }
 
+// Classes are written in small letters, as in the paper, whatever the table would recognise.
+static int class_of(const char *word)
+{
+    for (const char *c = word; *c; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            return -1;
+    return sl_class_find(word);
+}
+
 static const char *class_hint(struct parser *p, const char *word)
 {
     size_t n;
@@ -194,7 +203,7 @@ static bool parse_type(struct parser *p, struct sl_statement *s)
         return true;
     }
     s->match = SL_MATCH_CLASS;
-    s->cls = t->len < 64 ? sl_class_find(word) : -1;
+    s->cls = t->len < 64 ? class_of(word) : -1;
     if (s->cls <= SL_CLASS_UNKNOWN) {
         ERROR_AT(p, t->place, class_hint(p, word), "unknown class '%s'", word);
         s->cls = SL_CLASS_UNKNOWN;

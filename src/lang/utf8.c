@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lang/utf8.h"
-#include <string.h>
 
 size_t sl_utf8_decode(const char *p, const char *end, uint32_t *cp)
 {
@@ -59,17 +58,4 @@ int sl_utf8_printable(uint32_t cp)
     static const struct range hidden[] = {{0, 0x1F},        {0x7F, 0x9F},     {0x200B, 0x200F},
                                           {0x2028, 0x202E}, {0x2060, 0x2069}, {0xFEFF, 0xFEFF}};
     return !within(cp, hidden, sizeof hidden / sizeof *hidden);
-}
-
-int sl_utf8_text_columns(const char *text)
-{
-    const char *end = text + strlen(text);
-    int columns = 0;
-    while (text < end) {
-        uint32_t cp = 0;
-        size_t n = sl_utf8_decode(text, end, &cp);
-        columns += n && sl_utf8_printable(cp) ? sl_utf8_columns(cp) : 1;
-        text += n ? n : 1;
-    }
-    return columns;
 }

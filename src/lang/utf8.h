@@ -15,5 +15,3 @@ size_t sl_utf8_decode(const char *p, const char *end, uint32_t *cp);
 int sl_utf8_columns(uint32_t cp);
 // May it be shown as it is? Control characters and those that turn the writing direction may not.
 int sl_utf8_printable(uint32_t cp);
-// Columns of a whole text; malformed bytes and control characters count one.
-int sl_utf8_text_columns(const char *text);

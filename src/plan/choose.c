@@ -8,16 +8,18 @@
  * least) skips nearly all of them. Each scan also keeps its best few dozen columns: the pool.
  * 2. Local search on the pool: take away one or two instances, fill up again; start also from other
  *    first choices than the greedy one. Then once more with full scans in the place of the pool.
+ * Last, kicks: exchange a few instances at random, search again, keep what is better.
  * 3. When the budget was in the way, prices for CPU and memory are raised until the sum fits (each
  *    demand then economises by its own worth), and what is left over is given out once more.
  *
  * The result is compared with greedy's and the better one is kept.
  */
 #include "plan/choose.h"
+#include "base/rng.h"
 #include <math.h>
 #include <string.h>
 
-enum { POOL_PER_SCAN = 48, POOL_MAX = 1024, STARTS = 4, ROUNDS = 40 };
+enum { POOL_PER_SCAN = 48, POOL_MAX = 1024, STARTS = 4, ROUNDS = 40, KICKS = 24 };
 static const double PIN_BONUS = 1000, TIE_WEIGHT = 1e-7, LESS = 1e-9, HEADROOM = 0.85;
 
 struct prices {
@@ -202,7 +204,7 @@ static double largest_share(const struct projects *p, const struct sl_value *v, 
         all += r;
         *pinned += p->at[i].pinned;
     }
-    return all > 0 ? largest / all : 0;
+    return all > 0 ? largest / all : 1;
 }
 
 // picks are those in *st already, except *extra, which may be NULL.
@@ -476,6 +478,28 @@ static void improve_from_others(struct search *se, struct sl_chosen *ch)
     *ch = best;
 }
 
+// Random exchanges, each followed by local search: a way out of a local optimum.
+static void kick(struct search *se, struct sl_chosen *ch, uint64_t demand)
+{
+    struct sl_rng rng = sl_rng_stream(se->limits.seed, "plan.kick", demand);
+    for (int k = 0; k < KICKS && se->pool.n > 0; k++) {
+        struct sl_chosen other = *ch;
+        for (uint64_t i = 1 + sl_rng_below(&rng, 3); i > 0 && other.n > 0; i--)
+            remove_pick(&other, sl_rng_below(&rng, other.n));
+        revalue(se, &other);
+        for (uint64_t i = 1 + sl_rng_below(&rng, 2); i > 0; i--)
+            if (other.value.instances < se->limits.instances)
+                add_pick(se, &other, se->pool.at[sl_rng_below(&rng, se->pool.n)]);
+        if (!other.value.feasible)
+            continue;
+        grow(se, &other, IN_POOL, NULL);
+        for (int i = 0; i < ROUNDS && exchange_any(se, &other, IN_POOL); i++)
+            ;
+        if (other.value.cost < ch->value.cost - LESS)
+            *ch = other;
+    }
+}
+
 // --- all demands ------------------------------------------------------------------------------
 
 static double total_objective(const struct sl_chosen *ch, size_t n)
@@ -560,6 +584,7 @@ static void use_what_is_left(struct search *se, struct sl_chosen *ch, size_t n,
             revalue(&se[i], &ch[i]);
             grow(&se[i], &ch[i], IN_ALL, NULL);
             improve(&se[i], &ch[i]);
+            kick(&se[i], &ch[i], i);
         }
     }
 }
@@ -616,6 +641,7 @@ void sl_choose(const struct sl_demand *demands, size_t n, const struct sl_limits
         se[i].limits = left_for(limits, out, n, i);
         improve_from_others(&se[i], &out[i]);
         improve(&se[i], &out[i]);
+        kick(&se[i], &out[i], i);
     }
     if (budget_hurts(se, out, n))
         economise(se, n, limits, out);

@@ -9,7 +9,7 @@
  *   + 3 (shaped away) / B       self-driven traffic that has to be held back
  *   + 20 (off-class rate) / B   unwanted traffic
  *   + 20 (above 85 %) / B       the part of a driven rate above 85 % of its peak: head-room
- *   + 0.5 (largest share)       of the rate that one project carries: diversity
+ *   + 0.5 (largest share)       of the rate that one project carries: diversity (1 when nothing is planned)
  * The first, second and fourth are the prototype's (specs/live.md 2.1), as is 0.2 K.
  *
  * Rates    driven instances of a demand run at one common share of their peaks, [0.02, 1].
@@ -53,6 +53,7 @@ struct sl_chosen {
 struct sl_limits {
     double cpu, mem_bytes; // INFINITY for none
     int instances;         // per demand
+    uint64_t seed;         // of the kicks
 };
 double sl_count_share(enum sl_count count, double up_share);  // of an edge's rate that is counted
 int sl_users_needed(const struct sl_column *c, double drive); // for the rate

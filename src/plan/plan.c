@@ -152,36 +152,49 @@ static const char *no_column(struct sl_arena *arena, const struct sl_statement *
                            what_there_is(arena, records, n, port));
 }
 
-static const char *why_short(struct sl_arena *arena, const struct sl_plan *p,
-                             const struct sl_statement *s, const struct sl_value *v,
-                             const struct sl_limits *limits, double tolerance, bool budget)
+static const char *why_rate(struct sl_arena *arena, const struct sl_plan *p,
+                            const struct sl_demand *d, const struct sl_value *v,
+                            const struct sl_limits *limits, bool budget)
 {
-    char have[32], want[32];
+    char have[32], want[32], least[32], most[32];
     sl_format_rate(v->bps, have, sizeof have);
-    sl_format_rate(s->rate_bps, want, sizeof want);
-    bool off = fabs(v->bps - s->rate_bps) > tolerance * s->rate_bps;
-    if (off && v->bps < s->rate_bps && budget)
+    sl_format_rate(d->bps, want, sizeof want);
+    bool below = v->bps < d->bps;
+    if (below && budget)
         return sl_arena_format(
             arena, "budget: %s of %s fit into %.1f CPU and %.1f GiB together with the rest", have,
             want, p->budget_cpu, p->budget_mem / 0x1p30);
-    if (off && v->bps < s->rate_bps && v->instances >= limits->instances)
+    if (below && v->instances >= limits->instances)
         return sl_arena_format(arena, "%d instances, the most allowed, make %s of %s", v->instances,
                                have, want);
-    if (off && v->bps < s->rate_bps && s->flows_max < INT64_MAX)
+    if (below && v->instances > 0 && v->flows + 1 > (double)d->flows_max)
         return sl_arena_format(arena, "%s is what at most %" PRId64 " flows carry", have,
-                               s->flows_max);
-    if (off && v->bps < s->rate_bps)
-        return sl_arena_format(arena, "no choice of projects comes nearer than %s to %s", have,
-                               want);
-    if (off)
-        return sl_arena_format(arena, "the smallest source that fits makes %s, more than %s", have,
-                               want);
-    if (!v->flows_ok && v->flows < (double)s->flows_min)
+                               d->flows_max);
+    double low = INFINITY, high = 0;
+    for (size_t i = 0; i < d->columns->len; i++) {
+        const struct sl_column *c = &d->columns->at[i];
+        double bps = c->max_bps * sl_count_share(d->count, c->up_share);
+        low = fmin(low, bps * (c->driven ? SL_PLAN_MIN_DRIVEN : SL_PLAN_MIN_SELF));
+        high = fmax(high, bps);
+    }
+    return sl_arena_format(
+        arena, "single sources make %s to %s; no sensible choice comes nearer to %s than %s",
+        sl_format_rate(low, least, sizeof least), sl_format_rate(high, most, sizeof most), want,
+        have);
+}
+
+static const char *why_short(struct sl_arena *arena, const struct sl_plan *p,
+                             const struct sl_demand *d, const struct sl_value *v,
+                             const struct sl_limits *limits, double tolerance, bool budget)
+{
+    if (fabs(v->bps - d->bps) > tolerance * d->bps)
+        return why_rate(arena, p, d, v, limits, budget);
+    if (v->flows_ok)
+        return "";
+    if (v->flows < (double)d->flows_min)
         return sl_arena_format(arena, "%.1f flows of at least %" PRId64 "%s", v->flows,
-                               s->flows_min, budget ? " within the budget" : "");
-    if (!v->flows_ok)
-        return sl_arena_format(arena, "%.1f flows, more than %" PRId64, v->flows, s->flows_max);
-    return "";
+                               d->flows_min, budget ? " within the budget" : "");
+    return sl_arena_format(arena, "%.1f flows, more than %" PRId64, v->flows, d->flows_max);
 }
 
 // --- from choice to plan ----------------------------------------------------------------------
@@ -276,7 +289,7 @@ static bool budget_is_why(const struct sl_demand *d, const struct sl_value *v,
     if ((missed <= tolerance * d->bps && v->flows_ok) ||
         (!isfinite(limits->cpu) && !isfinite(limits->mem_bytes)))
         return false;
-    struct sl_limits none = {INFINITY, INFINITY, limits->instances};
+    struct sl_limits none = {INFINITY, INFINITY, limits->instances, limits->seed};
     struct sl_chosen alone;
     double greedy;
     sl_choose(d, 1, &none, &alone, &greedy);
@@ -307,7 +320,8 @@ struct sl_plan *sl_plan_make(const struct sl_spec *spec, struct sl_record *const
     int most = opt->max_instances ? opt->max_instances : DEFAULT_INSTANCES;
     struct sl_limits limits = {.cpu = opt->cpu > 0 ? opt->cpu : INFINITY,
                                .mem_bytes = opt->mem_bytes > 0 ? opt->mem_bytes : INFINITY,
-                               .instances = most < SL_PICKS_MAX ? most : SL_PICKS_MAX};
+                               .instances = most < SL_PICKS_MAX ? most : SL_PICKS_MAX,
+                               .seed = opt->seed};
     double tolerance = opt->tolerance > 0 ? opt->tolerance : DEFAULT_TOLERANCE;
     struct sl_plan *p = sl_alloc(sizeof *p);
     sl_choose(demands, n, &limits, chosen, &p->greedy_objective);
@@ -328,7 +342,7 @@ struct sl_plan *sl_plan_make(const struct sl_spec *spec, struct sl_record *const
         fill_statement(p, st, &demands[i], &chosen[i], records);
         st->shortfall =
             demands[i].columns->len
-                ? why_short(&p->arena, p, s, &chosen[i].value, &limits, tolerance,
+                ? why_short(&p->arena, p, &demands[i], &chosen[i].value, &limits, tolerance,
                             budget_is_why(&demands[i], &chosen[i].value, &limits, tolerance))
                 : no_column(&p->arena, s, records, n_records);
     }
