@@ -354,11 +354,11 @@ static void loop(struct sl_load *l)
             start_lookup(l);
             look_after_all(l);
         }
-        bool waiting = hand_out(l);
         if (l->timer_ns && l->now_ns >= l->timer_ns) {
             l->timer_ns = 0;
-            l->ops->timer(l);
+            l->ops->timer(l); // may end requests, so before the tokens are handed out
         }
+        bool waiting = hand_out(l);
         each_second(l);
         int n;
         wait_events(l, evs, 64, &n, waiting);
