@@ -72,10 +72,10 @@ static bool begin(struct sl_load *l, struct sl_error *err)
     (void)err;
     struct cache *c = sl_alloc(sizeof *c);
     struct sl_rng rng = sl_rng_stream(l->spec.seed, "drive.redis", 0);
-    sl_mix_init(&c->kinds, &rng);
-    sl_mix_init(&c->keys, &rng);
-    sl_mix_init(&c->sizes, &rng);
-    sl_mix_init(&c->found_keys, &rng);
+    sl_mix_init(&c->kinds, 0, &rng);
+    sl_mix_init(&c->keys, 1, &rng);
+    sl_mix_init(&c->sizes, 2, &rng);
+    sl_mix_init(&c->found_keys, 3, &rng);
     for (int i = 0; i < SIZES; i++) {
         double s = sl_rng_lognormal(&rng, 1200, 1.0);
         c->size_of[i] = (int)fmin(fmax(s, VALUE_MIN), VALUE_MAX);

@@ -18,7 +18,7 @@ void sl_site_init(struct sl_site *s, const struct sl_origin *origin, struct sl_r
     };
     memset(s, 0, sizeof *s);
     s->origin = *origin;
-    sl_mix_init(&s->mix, rng);
+    sl_mix_init(&s->mix, 0, rng);
     sl_site_add(s, "/", "/", SL_PAGE_LINK);
     for (size_t i = 0; i < sizeof guesses / sizeof guesses[0]; i++)
         sl_site_add(s, "/", guesses[i], SL_PAGE_GUESS);

@@ -10,9 +10,9 @@ void sl_sql_init(struct sl_sql *s, enum sl_sql_dialect dialect, bool has_databas
                  struct sl_rng *rng)
 {
     *s = (struct sl_sql){.dialect = dialect};
-    sl_mix_init(&s->kinds, rng);
-    sl_mix_init(&s->keys, rng);
-    sl_mix_init(&s->sizes, rng);
+    sl_mix_init(&s->kinds, 0, rng);
+    sl_mix_init(&s->keys, 1, rng);
+    sl_mix_init(&s->sizes, 2, rng);
     // MySQL has no table outside a database, and none may have been named.
     bool homeless = dialect == SL_SQL_MYSQL && !has_database;
     sl_copy(s->own_name, sizeof s->own_name, homeless ? "sluice.sluice_load" : "sluice_load");
