@@ -104,17 +104,21 @@ int sl_site_choose(struct sl_site *s)
     return last;
 }
 
-// Rank r, counted in the order of discovery, gets weight 1 / r.
+// Rank r gets weight 1 / r: links in the order of discovery, then what was only guessed.
 static void weigh(struct sl_site *s)
 {
     s->n_good = 0;
     s->weight_sum = 0;
-    for (int i = 0; i < s->n; i++) {
-        struct sl_page *p = &s->pages[i];
-        bool in = p->good && !p->dropped && p->kind != SL_PAGE_ASSET;
-        s->n_good += in;
-        p->weight = in ? 1.0 / s->n_good : 0;
-        s->weight_sum += p->weight;
+    for (int kind = SL_PAGE_LINK; kind <= SL_PAGE_GUESS; kind++) {
+        for (int i = 0; i < s->n; i++) {
+            struct sl_page *p = &s->pages[i];
+            if ((int)p->kind != kind)
+                continue;
+            bool in = p->good && !p->dropped;
+            s->n_good += in;
+            p->weight = in ? 1.0 / s->n_good : 0;
+            s->weight_sum += p->weight;
+        }
     }
 }
 
