@@ -32,9 +32,11 @@ static void postgresql(lookup_fn *lookup, void *ctx, struct sl_drive_spec *out)
 // A user with a password of his own is what the application uses; root is the second choice.
 static void mysql(lookup_fn *lookup, void *ctx, struct sl_drive_spec *out)
 {
-    out->database = first(lookup, ctx, (const char *[]){"MYSQL_DATABASE", "MARIADB_DATABASE", NULL});
+    out->database =
+        first(lookup, ctx, (const char *[]){"MYSQL_DATABASE", "MARIADB_DATABASE", NULL});
     out->user = first(lookup, ctx, (const char *[]){"MYSQL_USER", "MARIADB_USER", NULL});
-    out->password = first(lookup, ctx, (const char *[]){"MYSQL_PASSWORD", "MARIADB_PASSWORD", NULL});
+    out->password =
+        first(lookup, ctx, (const char *[]){"MYSQL_PASSWORD", "MARIADB_PASSWORD", NULL});
     if (out->user && out->password && strcmp(out->user, "root"))
         return;
     out->user = "root";

@@ -20,7 +20,8 @@ static const int64_t second_ns = 1000000000;
 static const int64_t park_ns = 10 * second_ns;
 static const int64_t settle_ns = 60 * second_ns; // a server may take this long to come up
 
-// What an event belongs to: the upper half of epoll's data. The lower half is an index or descriptor.
+// What an event belongs to: the upper half of epoll's data. The lower half is an index or
+// descriptor.
 enum { TAG_ORDERS = 1, TAG_LOOKUP, TAG_USER, TAG_FD };
 
 static void tell(struct sl_load *l, char *line)

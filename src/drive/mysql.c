@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * MySQL and MariaDB through libmariadb's non-blocking calls: each _start or _cont gives 0 when it
- * has ended, or the events it waits for. A server may not ask for our files (LOCAL INFILE is off and
- * its handler refuses) nor for authentication by a plug-in that talks to a terminal ("dialog").
+ * has ended, or the events it waits for. A server may not ask for our files (LOCAL INFILE is off
+ * and its handler refuses) nor for authentication by a plug-in that talks to a terminal ("dialog").
  */
 #include "base/str.h"
 #include "drive/sql.h"
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+enum { ROWS_MAX = 10000 };
 enum phase { CONNECTING, ASKING, FETCHING, FREEING };
 
 static int refuse_init(void **ctx, const char *file, void *data)
@@ -85,7 +86,8 @@ static void set_bounds(MYSQL *m)
     mysql_set_local_infile_handler(m, refuse_init, refuse_read, refuse_end, refuse_error, NULL);
 }
 
-static enum sl_sql_step after_connect(struct sl_load *l, struct sl_sql_user *u, MYSQL *ret, int bits)
+static enum sl_sql_step after_connect(struct sl_load *l, struct sl_sql_user *u, MYSQL *ret,
+                                      int bits)
 {
     if (bits)
         return wait_for(l, u, bits);
@@ -105,9 +107,9 @@ static enum sl_sql_step connect_user(struct sl_load *l, struct sl_sql_user *u)
     u->phase = CONNECTING;
     MYSQL *ret = NULL;
     const struct sl_drive_spec *s = &l->spec;
-    int bits = mysql_real_connect_start(&ret, u->conn, l->addr_text, s->user ? s->user : "root",
-                                        s->password ? s->password : "", s->database, s->port, NULL,
-                                        0);
+    int bits =
+        mysql_real_connect_start(&ret, u->conn, l->addr_text, s->user ? s->user : "root",
+                                 s->password ? s->password : "", s->database, s->port, NULL, 0);
     return after_connect(l, u, ret, bits);
 }
 
@@ -125,7 +127,12 @@ static enum sl_sql_step end_result(struct sl_load *l, struct sl_sql_user *u, int
 
 static enum sl_sql_step fetch(struct sl_load *l, struct sl_sql_user *u, MYSQL_ROW row, int bits)
 {
+    int rows = 0;
     while (!bits && row) {
+        if (rows++ == ROWS_MAX) { // a server that sends without end must not hold the loop
+            sl_copy(u->why, sizeof u->why, "a reply of too many rows");
+            return SL_SQL_LOST;
+        }
         unsigned n = mysql_num_fields(u->result);
         if (n == 3)
             sl_sql_row(l, u, (const char *const *)row, 3);
@@ -163,8 +170,7 @@ static enum sl_sql_step query(struct sl_load *l, struct sl_sql_user *u, const ch
 static int bits_of(uint32_t events)
 {
     return (events & (EPOLLIN | EPOLLHUP | EPOLLERR) ? MYSQL_WAIT_READ : 0) |
-           (events & EPOLLOUT ? MYSQL_WAIT_WRITE : 0) |
-           (events & EPOLLPRI ? MYSQL_WAIT_EXCEPT : 0);
+           (events & EPOLLOUT ? MYSQL_WAIT_WRITE : 0) | (events & EPOLLPRI ? MYSQL_WAIT_EXCEPT : 0);
 }
 
 static enum sl_sql_step step(struct sl_load *l, struct sl_sql_user *u, uint32_t events)

@@ -7,8 +7,8 @@
  *          arrivals, but never more than one token away from the straight line. A change of rate
  *          takes effect at once. Tokens nobody could take are kept for half a second, then lost:
  *          an overloaded server sees a closed loop, not a growing burst.
- * Mix      weighted choice through a Kronecker sequence (the golden ratio): after n draws each kind has been
- *          chosen weight * n times up to O(log n), where independent draws would give O(sqrt n).
+ * Mix      weighted choice through a Kronecker sequence (the golden ratio): after n draws each kind
+ * has been chosen weight * n times up to O(log n), where independent draws would give O(sqrt n).
  * Units    time in nanoseconds of any clock that does not run backwards.
  * Threads  not synchronised.
  * Source   H. Niederreiter, Random Number Generation and Quasi-Monte Carlo Methods, 1992, ch. 3.

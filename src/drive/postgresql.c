@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * PostgreSQL through libpq, never blocking. Every parameter that would make libpq read a file or the
- * environment is set: no TLS material, no password file, no service file.
+ * PostgreSQL through libpq, never blocking. Every parameter that would make libpq read a file or
+ * the environment is set: no TLS material, no password file, no service file.
  */
 #include "base/str.h"
 #include "drive/sql.h"
@@ -42,9 +42,10 @@ static enum sl_sql_step connect_user(struct sl_load *l, struct sl_sql_user *u)
 {
     char port[8];
     snprintf(port, sizeof port, "%u", l->spec.port);
-    const char *keys[] = {"hostaddr",        "port",     "user",       "password",
-                          "dbname",          "sslmode",  "gssencmode", "passfile",
-                          "client_encoding", "application_name", NULL};
+    const char *keys[] = {"hostaddr",         "port",     "user",
+                          "password",         "dbname",   "sslmode",
+                          "gssencmode",       "passfile", "client_encoding",
+                          "application_name", NULL};
     const char *user = l->spec.user ? l->spec.user : "postgres";
     const char *values[] = {l->addr_text,
                             port,

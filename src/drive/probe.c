@@ -16,9 +16,9 @@
 #include <sys/wait.h>
 
 // Indices travel from the child to the parent, so this is also the set of possible answers.
-static const char *const names[] = {"",      "http", "postgresql", "mysql", "redis", "amqp",
-                                    "mqtt",  "memcached", "ssh",   "smtp",  "ftp",   "tls",
-                                    "nats",  "mongodb",   "pop3",  "imap",  "vnc"};
+static const char *const names[] = {"",     "http",      "postgresql", "mysql", "redis", "amqp",
+                                    "mqtt", "memcached", "ssh",        "smtp",  "ftp",   "tls",
+                                    "nats", "mongodb",   "pop3",       "imap",  "vnc"};
 enum { N_NAMES = sizeof names / sizeof names[0] };
 
 static bool begins(const uint8_t *p, size_t len, const char *text)
@@ -45,9 +45,10 @@ static const char *of_banner(const uint8_t *p, size_t len)
 {
     static const struct {
         const char *start, *name;
-    } known[] = {{"SSH-", "ssh"},      {"RFB ", "vnc"},   {"+OK", "pop3"},   {"* OK", "imap"},
-                 {"INFO {", "nats"},   {"HTTP/", "http"}, {"+PONG", "redis"}, {"-NOAUTH", "redis"},
-                 {"-DENIED", "redis"}, {"-ERR", "redis"}, {"-LOADING", "redis"}};
+    } known[] = {{"SSH-", "ssh"},    {"RFB ", "vnc"},      {"+OK", "pop3"},
+                 {"* OK", "imap"},   {"INFO {", "nats"},   {"HTTP/", "http"},
+                 {"+PONG", "redis"}, {"-NOAUTH", "redis"}, {"-DENIED", "redis"},
+                 {"-ERR", "redis"},  {"-LOADING", "redis"}};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (begins(p, len, known[i].start))
             return known[i].name;

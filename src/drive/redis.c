@@ -2,10 +2,10 @@
 /*
  * Redis through hiredis, never blocking: its buffers and its reader, our events.
  *
- * Our keys begin with "sluice:" and are bounded: 1000 texts, 100 hashes of 10 fields, 32 lists of at
- * most 50 items, 10 counters; about 3 MB. Keys found there are only read.
- * Hostile servers: a reply may have 100000 elements at most (hiredis would allocate what the server
- * claims) and 16 MiB.
+ * Our keys begin with "sluice:" and are bounded: 1000 texts, 100 hashes of 10 fields, 32 lists of
+ * at most 50 items, 10 counters; about 3 MB. Keys found there are only read. Hostile servers: a
+ * reply may have 100000 elements at most (hiredis would allocate what the server claims) and 16
+ * MiB.
  */
 #include "base/mem.h"
 #include "base/str.h"
@@ -197,8 +197,8 @@ static void request(struct sl_load *l, struct sl_user *base)
     enum { GET, SET, HGET, HSET, LRANGE, LPUSH, INCR, FOUND, KINDS };
     struct cache_user *u = (struct cache_user *)base;
     struct cache *c = cache_of(l);
-    double w[KINDS] = {[GET] = 35, [SET] = 20, [HGET] = 12, [HSET] = 5, [LRANGE] = 6,
-                       [LPUSH] = 4, [INCR] = 8, [FOUND] = c->n_found ? 15 : 0};
+    double w[KINDS] = {[GET] = 35,   [SET] = 20,  [HGET] = 12, [HSET] = 5,
+                       [LRANGE] = 6, [LPUSH] = 4, [INCR] = 8,  [FOUND] = c->n_found ? 15 : 0};
     size_t len;
     u->awaited = 0;
     u->failed = false;
@@ -253,7 +253,8 @@ static void keep_keys(struct cache *c, const redisReply *keys)
         const redisReply *k = keys->element[i];
         struct found *f = &c->found[c->n_found];
         bool text = k && k->type == REDIS_REPLY_STRING && strlen(k->str) == (size_t)k->len;
-        if (text && k->len && strncmp(k->str, "sluice:", 7) && sl_copy(f->key, sizeof f->key, k->str))
+        if (text && k->len && strncmp(k->str, "sluice:", 7) &&
+            sl_copy(f->key, sizeof f->key, k->str))
             c->n_found++;
     }
 }

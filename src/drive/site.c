@@ -12,9 +12,9 @@ void sl_site_init(struct sl_site *s, const struct sl_origin *origin, struct sl_r
 {
     // The usual places of descriptions, health pages and front doors.
     static const char *const guesses[] = {
-        "/openapi.json", "/swagger.json", "/api",    "/api/",   "/health",  "/metrics", "/docs",
-        "/v1",           "/api/v1",       "/status", "/graphql", "/login",   "/admin/",  "/index.html",
-        "/sitemap.xml",  "/robots.txt",
+        "/openapi.json", "/swagger.json", "/api",         "/api/",       "/health",  "/metrics",
+        "/docs",         "/v1",           "/api/v1",      "/status",     "/graphql", "/login",
+        "/admin/",       "/index.html",   "/sitemap.xml", "/robots.txt",
     };
     memset(s, 0, sizeof *s);
     s->origin = *origin;
@@ -34,8 +34,8 @@ void sl_site_done(struct sl_site *s)
 // Addresses that end a session or throw things away: a crawler that follows them sees little.
 static bool unwise(const char *path)
 {
-    static const char *const words[] = {"logout", "log-out", "signout", "sign-out", "logoff",
-                                        "delete", "destroy", "shutdown"};
+    static const char *const words[] = {"logout", "log-out", "signout", "sign-out",
+                                        "logoff", "delete",  "destroy", "shutdown"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcasestr(path, words[i]))
             return true;

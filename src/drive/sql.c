@@ -84,7 +84,7 @@ static bool setting_up(struct sl_load *l, struct sl_sql_user *u, bool ok)
         u->setup = -1;
         return false;
     }
-    if (u->text) { // NULL: this was the connection itself
+    if (u->text) {       // NULL: this was the connection itself
         s->mix.own = ok; // the last one's word counts
         u->setup++;
     }

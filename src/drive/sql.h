@@ -22,10 +22,10 @@ struct sl_sql_user {
     int phase;           // the back end's own
     int fd;              // -1 = none
     struct sl_sql_op op;
-    int at;       // statement under way
-    int setup;    // statement of the set-up; -1 = no set-up (any more)
-    char *text;   // of the set-up
-    bool failed;  // a statement of this operation did
+    int at;      // statement under way
+    int setup;   // statement of the set-up; -1 = no set-up (any more)
+    char *text;  // of the set-up
+    bool failed; // a statement of this operation did
     bool reading_tables;
     uint64_t bytes_in, bytes_out, op_bytes_in; // of this connection: counted; when the op began
     char why[200];

@@ -34,7 +34,8 @@ char *sl_sql_setup(const struct sl_sql *s, int i)
     bool pg = s->dialect == SL_SQL_POSTGRESQL;
     switch (i) {
     case 0: // no query of ours may hold a server up
-        return sl_strdup(pg ? "SET statement_timeout = '5s'" : "SET SESSION max_statement_time = 5");
+        return sl_strdup(pg ? "SET statement_timeout = '5s'"
+                            : "SET SESSION max_statement_time = 5");
     case 1:
         if (strchr(s->own_name, '.'))
             return sl_strdup("CREATE DATABASE IF NOT EXISTS sluice");
@@ -171,9 +172,9 @@ static void transact(struct sl_sql *s, struct sl_rng *rng, struct sl_sql_op *op)
 void sl_sql_next(struct sl_sql *s, struct sl_rng *rng, struct sl_sql_op *op)
 {
     enum { FOUND, POINT, RANGE, WRITE, TRANSACTION, PLAIN, KINDS };
-    double w[KINDS] = {[FOUND] = s->n_tables ? 35 : 0, [POINT] = s->own ? 25 : 0,
-                       [RANGE] = s->own ? 15 : 0,      [WRITE] = s->own ? 15 : 0,
-                       [TRANSACTION] = s->own ? 10 : 0, [PLAIN] = s->own ? 0 : 20};
+    double w[KINDS] = {
+        [FOUND] = s->n_tables ? 35 : 0, [POINT] = s->own ? 25 : 0,       [RANGE] = s->own ? 15 : 0,
+        [WRITE] = s->own ? 15 : 0,      [TRANSACTION] = s->own ? 10 : 0, [PLAIN] = s->own ? 0 : 20};
     op->n = 0;
     op->table = -1;
     switch (sl_mix_choose(&s->kinds, w, KINDS)) {

@@ -23,15 +23,25 @@
 // cmocka wants the headers above first.
 #include <cmocka.h>
 
-static struct sl_drive *start(uint16_t port, int users, double rate)
+static struct sl_drive *start_as(const char *protocol, uint16_t port, int users, double rate)
 {
-    struct sl_drive_spec s = {.protocol = "http", .host = "127.0.0.1", .port = port, .seed = 1,
-                              .users = users, .rate = rate, .keep_alive = true};
+    struct sl_drive_spec s = {.protocol = protocol,
+                              .host = "127.0.0.1",
+                              .port = port,
+                              .seed = 1,
+                              .users = users,
+                              .rate = rate,
+                              .keep_alive = true};
     struct sl_error err = {0};
     struct sl_drive *d = sl_drive_start(&s, -1, &err);
     if (!d)
         fail_msg("%s", err.msg);
     return d;
+}
+
+static struct sl_drive *start(uint16_t port, int users, double rate)
+{
+    return start_as("http", port, users, rate);
 }
 
 // Takes in news for so long. False when the driver ended.
@@ -190,6 +200,52 @@ static void a_slow_server_is_given_up(void **state)
     endure(TOY_LORIS, 15.5, true); // 14 s is the bound
 }
 
+// The same for servers that are no web servers: here nobody ever gets so far as to be ready.
+static void endure_raw(const char *protocol, enum toy_kind kind)
+{
+    struct toy t = toy_start(kind, 0);
+    struct sl_drive *d = start_as(protocol, t.port, 4, 20);
+    assert_true(watch(d, 2.2));
+    assert_true(sl_drive_set(d, 2, 10, NULL));
+    assert_true(watch(d, 1.1));
+    struct sl_drive_stats s;
+    sl_drive_read(d, &s);
+    assert_true(s.at_ns > 0 && s.errors > 0 && s.last_error[0]);
+    print_message("%s: %s\n", protocol, s.last_error);
+    assert_true(atomic_load(&t.counts->connections) > 1);
+    assert_int_equal(atomic_load(&t.counts->stolen), 0);
+    int64_t from = sl_mono_ns();
+    sl_drive_stop(d);
+    assert_true(sl_mono_ns() - from < 1500000000);
+    toy_stop(&t);
+}
+
+static void noise_instead_of_a_protocol_is_an_error(void **state)
+{
+    (void)state;
+    for (const char *const *p = sl_drive_protocols; *p; p++)
+        endure_raw(*p, TOY_NOISE);
+}
+static void redis_replies_beyond_bounds_are_cut_off(void **state)
+{
+    (void)state;
+    endure_raw("redis", TOY_REDIS_HUGE);
+    endure_raw("redis", TOY_REDIS_DEEP);
+    endure_raw("redis", TOY_REDIS_LONG);
+}
+static void postgresql_replies_nobody_asked_for_are_errors(void **state)
+{
+    (void)state;
+    endure_raw("postgresql", TOY_PG_HUGE);
+    endure_raw("postgresql", TOY_PG_COPY);
+}
+static void mysql_servers_get_neither_files_nor_dialogues(void **state)
+{
+    (void)state;
+    endure_raw("mysql", TOY_MYSQL_FILE);
+    endure_raw("mysql", TOY_MYSQL_PLUGIN);
+}
+
 static bool status_has(pid_t pid, const char *line)
 {
     char path[64], text[8192];
@@ -337,6 +393,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(redirects_to_files_are_not_followed),
         cmocka_unit_test(redirects_to_other_servers_are_not_followed),
         cmocka_unit_test(a_slow_server_is_given_up),
+        cmocka_unit_test(noise_instead_of_a_protocol_is_an_error),
+        cmocka_unit_test(redis_replies_beyond_bounds_are_cut_off),
+        cmocka_unit_test(postgresql_replies_nobody_asked_for_are_errors),
+        cmocka_unit_test(mysql_servers_get_neither_files_nor_dialogues),
     };
     if (argc > 1 && !strcmp(argv[1], "hostile"))
         return cmocka_run_group_tests(hostile, NULL, NULL);

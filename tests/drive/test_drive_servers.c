@@ -64,7 +64,8 @@ static uint16_t free_port(void)
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t len = sizeof at;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (bind(fd, (struct sockaddr *)&at, sizeof at) || getsockname(fd, (struct sockaddr *)&at, &len))
+    if (bind(fd, (struct sockaddr *)&at, sizeof at) ||
+        getsockname(fd, (struct sockaddr *)&at, &len))
         abort();
     close(fd);
     return ntohs(at.sin_port);
@@ -234,15 +235,22 @@ static void measure(const struct sl_drive_spec *at_rate)
     sl_drive_stop(d);
     cpu = cpu_s() - cpu;
     printf("%s: %.0f requests/s, %.1f ms of processor time per 1000\n", s.protocol,
-           (double)(after.requests - before.requests) / ((double)(after.at_ns - before.at_ns) * 1e-9),
+           (double)(after.requests - before.requests) /
+               ((double)(after.at_ns - before.at_ns) * 1e-9),
            cpu * 1e6 / (double)after.requests);
     check(after.requests > 1000, "more than 1000 requests flat out");
 }
 
 static void test_driver(const char *protocol)
 {
-    struct sl_drive_spec s = {.protocol = protocol, .host = "localhost", .port = port, .seed = 1,
-                              .password = "secret", .users = 10, .rate = 50, .keep_alive = true};
+    struct sl_drive_spec s = {.protocol = protocol,
+                              .host = "localhost",
+                              .port = port,
+                              .seed = 1,
+                              .password = "secret",
+                              .users = 10,
+                              .rate = 50,
+                              .keep_alive = true};
     struct sl_error err = {0};
     struct sl_drive_stats a, b;
     struct sl_drive *d = sl_drive_start(&s, -1, &err);

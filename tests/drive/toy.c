@@ -93,7 +93,8 @@ static bool flood(int fd, const char *head, const char *unit)
 
 static bool drip(int fd)
 {
-    static const char text[] = "HTTP/1.1 200 OK\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    static const char text[] =
+        "HTTP/1.1 200 OK\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     for (size_t i = 0; i < sizeof text - 1 && put(fd, text + i, 1); i++)
         usleep(500000);
     return false;
@@ -116,6 +117,7 @@ static bool bomb(int fd)
 
 static bool answer(int fd, const char *path)
 {
+    static const char garbage[] = "\x01\xff\0garbage\r\n\r\nmore";
     char to[64];
     switch (self.kind) {
     case TOY_GOOD:
@@ -123,7 +125,7 @@ static bool answer(int fd, const char *path)
     case TOY_JSON:
         return api(fd, path);
     case TOY_GARBAGE:
-        put(fd, "\x01\xff\0garbage\r\n\r\nmore", 20);
+        put(fd, garbage, sizeof garbage);
         return false;
     case TOY_ENDLESS:
         return flood(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", "<a href=x>");
@@ -143,8 +145,9 @@ static bool answer(int fd, const char *path)
         return redirect(fd, to);
     case TOY_BOMB:
         return bomb(fd);
+    default:
+        return false;
     }
-    return false;
 }
 
 // One request off the connection, its body too. False at the end.
@@ -180,11 +183,106 @@ static bool take(int fd, char *path, size_t size)
     return true;
 }
 
+static bool get(int fd)
+{
+    char buf[65536];
+    return recv(fd, buf, sizeof buf, 0) > 0;
+}
+
+static void noise(int fd)
+{
+    uint32_t x = 0x9e3779b9u + (uint32_t)fd;
+    for (;;) {
+        uint32_t block[1024];
+        for (size_t i = 0; i < sizeof block / sizeof *block; i++)
+            block[i] = x = x * 1664525u + 1013904223u;
+        if (!put(fd, block, sizeof block))
+            return;
+    }
+}
+
+static void postgresql(int fd)
+{
+    // AuthenticationOk, ReadyForQuery
+    static const char welcome[] = "R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+    static const char copy[] = "G\0\0\0\x07\0\0\0"; // CopyInResponse, no columns
+    if (!get(fd) || !put(fd, welcome, sizeof welcome - 1) || !get(fd))
+        return;
+    if (self.kind == TOY_PG_HUGE)
+        flood(fd, "D?\xff\xff\xff", "xxxxxxxxxxxxxxxx");
+    else
+        put(fd, copy, sizeof copy - 1);
+    while (get(fd))
+        ;
+}
+
+static void mysql(int fd)
+{
+    static const char greeting[] = "\x4a\0\0\0\x0a"
+                                   "5.5.5-10.11.19-MariaDB\0"
+                                   "\1\0\0\0"
+                                   "abcdefgh\0"
+                                   "\xfe\xf7\x21\2\0\xff\x81\x15\0\0\0\0\0\0\0\0\0\0"
+                                   "abcdefghijkl\0mysql_native_password";
+    static const char ok[] = "\7\0\0\2\0\0\0\2\0\0\0";
+    static const char dialogue[] = "\x0f\0\0\2\xfe"
+                                   "dialog\0\2Name:\0";
+    static const char file[] = "\x0c\0\0\1\xfb/etc/passwd";
+    char head[sizeof greeting];
+    memcpy(head, greeting, sizeof greeting);
+    head[0] = (char)(sizeof greeting - 4);
+    if (!put(fd, head, sizeof greeting) || !get(fd))
+        return;
+    if (self.kind == TOY_MYSQL_PLUGIN) {
+        put(fd, dialogue, sizeof dialogue);
+        get(fd);
+        return;
+    }
+    if (!put(fd, ok, sizeof ok - 1) || !get(fd) || !put(fd, file, sizeof file - 1))
+        return;
+    char buf[4096];
+    ssize_t n = recv(fd, buf, sizeof buf, 0);
+    if (n > 4) // more than the empty packet that ends a refused file
+        atomic_fetch_add(&self.counts->stolen, 1);
+}
+
+// Answers at the level of TCP. False: this server speaks HTTP.
+static bool raw(int fd)
+{
+    switch (self.kind) {
+    case TOY_NOISE:
+        noise(fd);
+        return true;
+    case TOY_REDIS_HUGE:
+        if (get(fd))
+            flood(fd, "*2147483647\r\n", ":1\r\n");
+        return true;
+    case TOY_REDIS_DEEP:
+        if (get(fd))
+            flood(fd, "", "*1\r\n");
+        return true;
+    case TOY_REDIS_LONG:
+        if (get(fd))
+            flood(fd, "$1073741824\r\n", "xxxxxxxxxxxxxxxx");
+        return true;
+    case TOY_PG_HUGE:
+    case TOY_PG_COPY:
+        postgresql(fd);
+        return true;
+    case TOY_MYSQL_FILE:
+    case TOY_MYSQL_PLUGIN:
+        mysql(fd);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void *serve(void *arg)
 {
     int fd = (int)(intptr_t)arg;
     char path[256];
-    while (take(fd, path, sizeof path) && answer(fd, path))
+    while (!raw(fd) && take(fd, path, sizeof path) && answer(fd, path))
         ;
     close(fd);
     return NULL;
@@ -217,8 +315,8 @@ struct toy toy_start(enum toy_kind kind, uint16_t other_port)
         getsockname(listener, (struct sockaddr *)&at, &len))
         abort();
     t.port = ntohs(at.sin_port);
-    t.counts = mmap(NULL, sizeof *t.counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                    0);
+    t.counts =
+        mmap(NULL, sizeof *t.counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     self.kind = kind;
     self.other = other_port;
     self.counts = t.counts;

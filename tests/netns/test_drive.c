@@ -70,8 +70,13 @@ static bool wait_ready(struct sl_drive *d, double seconds)
 static struct sl_drive *start(int ns, const char *host)
 {
     struct sl_error err = {0};
-    struct sl_drive_spec s = {.protocol = "http", .host = host, .port = 80, .seed = 1, .users = 1,
-                              .rate = 20, .keep_alive = true};
+    struct sl_drive_spec s = {.protocol = "http",
+                              .host = host,
+                              .port = 80,
+                              .seed = 1,
+                              .users = 1,
+                              .rate = 20,
+                              .keep_alive = true};
     struct sl_drive *d = sl_drive_start(&s, ns, &err);
     lab_need(d != NULL, &err);
     return d;

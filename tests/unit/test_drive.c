@@ -222,20 +222,37 @@ static void links_resolve_as_in_rfc_3986_and_never_leave_the_server(void **state
     (void)state;
     const struct sl_origin at = {.scheme = "http", .host = "web", .port = 8080};
     // Paths of RFC 3986, 5.4, with the base /b/c/d;p?q
-    static const char *const good[][2] = {
-        {"g", "/b/c/g"},           {"./g", "/b/c/g"},       {"g/", "/b/c/g/"},
-        {"/g", "/g"},              {"?y", "/b/c/d;p?y"},    {"g?y", "/b/c/g?y"},
-        {"g#s", "/b/c/g"},         {";x", "/b/c/;x"},       {".", "/b/c/"},
-        {"..", "/b/"},             {"../g", "/b/g"},        {"../../../g", "/g"},
-        {"/./g", "/g"},            {"/../g", "/g"},         {"g;x=1/../y", "/b/c/y"},
-        {"//web:8080/x", "/x"},    {"HTTP://WEB:8080", "/"}, {"http://localhost:3000/l", "/l"},
-        {"a b\"<", "/b/c/a%20b%22%3C"}};
-    static const char *const bad[] = {"#top",           "",
-                                      "mailto:a@b",     "javascript:alert(1)",
-                                      "file:///etc/passwd", "gopher://web:8080/x",
-                                      "http://other/",  "http://web/",
-                                      "https://web:8080/", "http://web:8080.evil.example/",
-                                      "//web:8080@evil/", "http://web.evil:8080/"};
+    static const char *const good[][2] = {{"g", "/b/c/g"},
+                                          {"./g", "/b/c/g"},
+                                          {"g/", "/b/c/g/"},
+                                          {"/g", "/g"},
+                                          {"?y", "/b/c/d;p?y"},
+                                          {"g?y", "/b/c/g?y"},
+                                          {"g#s", "/b/c/g"},
+                                          {";x", "/b/c/;x"},
+                                          {".", "/b/c/"},
+                                          {"..", "/b/"},
+                                          {"../g", "/b/g"},
+                                          {"../../../g", "/g"},
+                                          {"/./g", "/g"},
+                                          {"/../g", "/g"},
+                                          {"g;x=1/../y", "/b/c/y"},
+                                          {"//web:8080/x", "/x"},
+                                          {"HTTP://WEB:8080", "/"},
+                                          {"http://localhost:3000/l", "/l"},
+                                          {"a b\"<", "/b/c/a%20b%22%3C"}};
+    static const char *const bad[] = {"#top",
+                                      "",
+                                      "mailto:a@b",
+                                      "javascript:alert(1)",
+                                      "file:///etc/passwd",
+                                      "gopher://web:8080/x",
+                                      "http://other/",
+                                      "http://web/",
+                                      "https://web:8080/",
+                                      "http://web:8080.evil.example/",
+                                      "//web:8080@evil/",
+                                      "http://web.evil:8080/"};
     char out[SL_URL_MAX];
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_true(sl_url_resolve(&at, "/b/c/d;p?q", good[i][0], out));
@@ -299,9 +316,15 @@ static void a_trap_of_endless_queries_does_not_fill_the_map(void **state)
 static void a_spec_survives_the_way_to_the_child(void **state)
 {
     (void)state;
-    const struct sl_drive_spec spec = {.protocol = "mysql", .host = "db", .port = 3306,
-                                       .user = "u", .password = "p\"\\\n", .seed = UINT64_MAX,
-                                       .users = 7, .rate = 12.5, .max_users = 9};
+    const struct sl_drive_spec spec = {.protocol = "mysql",
+                                       .host = "db",
+                                       .port = 3306,
+                                       .user = "u",
+                                       .password = "p\"\\\n",
+                                       .seed = UINT64_MAX,
+                                       .users = 7,
+                                       .rate = 12.5,
+                                       .max_users = 9};
     char *line = sl_drive_order_spec(&spec);
     static struct sl_drive_order o;
     struct sl_error err = {0};
@@ -322,8 +345,14 @@ static void orders_are_brought_into_range_or_refused(void **state)
     const char *far = "{\"users\":1e9,\"rate\":-5}";
     assert_true(sl_drive_order_parse(far, strlen(far), &o, &err));
     assert_true(o.kind == SL_ORDER_SET && o.users == SL_DRIVE_MAX_USERS && o.rate == 0);
-    static const char *const bad[] = {"", "{", "[]", "{}", "{\"users\":3}", "{\"stop\":false}",
-                                      "{\"protocol\":\"http\"}", "{\"protocol\":5,\"host\":\"h\"}",
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "[]",
+                                      "{}",
+                                      "{\"users\":3}",
+                                      "{\"stop\":false}",
+                                      "{\"protocol\":\"http\"}",
+                                      "{\"protocol\":5,\"host\":\"h\"}",
                                       "{\"protocol\":\"http\",\"host\":\"h\",\"port\":0}"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(sl_drive_order_parse(bad[i], strlen(bad[i]), &o, &err));
@@ -377,8 +406,8 @@ static void credentials_follow_the_images_entrypoints(void **state)
     assert_string_equal(s.user, "shop");
     assert_string_equal(s.password, "x");
     assert_string_equal(s.database, "shop"); // named after its user
-    const char *my[] = {"MYSQL_ROOT_PASSWORD", "r", "MYSQL_USER", "app", "MYSQL_PASSWORD", "a",
-                        "MYSQL_DATABASE", "shop", NULL};
+    const char *my[] = {"MYSQL_ROOT_PASSWORD", "r",    "MYSQL_USER", "app", "MYSQL_PASSWORD", "a",
+                        "MYSQL_DATABASE",      "shop", NULL};
     sl_drive_credentials("mysql", from_env, my, &s);
     assert_string_equal(s.user, "app");
     assert_string_equal(s.password, "a");
@@ -397,7 +426,10 @@ static void greetings_tell_their_protocol(void **state)
     (void)state;
 #define SAYS(q, bytes, name)                                                                       \
     assert_string_equal(sl_probe_answer(q, (const uint8_t *)(bytes), sizeof(bytes) - 1), name)
-    SAYS(SL_ASK_NOTHING, "\x4a\0\0\0\x0a" "5.5.5-10.11", "mysql");
+    SAYS(SL_ASK_NOTHING,
+         "\x4a\0\0\0\x0a"
+         "5.5.5-10.11",
+         "mysql");
     SAYS(SL_ASK_NOTHING, "SSH-2.0-OpenSSH_9.2", "ssh");
     SAYS(SL_ASK_NOTHING, "220 mail ESMTP Postfix\r\n", "smtp");
     SAYS(SL_ASK_NOTHING, "220 (vsFTPd 3.0.3)\r\n", "ftp");
