@@ -207,9 +207,9 @@ static void reset_signals(void)
 
 static int child(const struct sl_confine *c, int status_fd, int program_fd, pid_t parent)
 {
-    static const char *const env[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", "HOME=/nonexistent",
-                                      "PGSYSCONFDIR=/nonexistent", "ASAN_OPTIONS=detect_leaks=0",
-                                      NULL};
+    static const char *const env[] = {"PATH=/usr/bin:/bin",          "LC_ALL=C",
+                                      "HOME=/nonexistent",           "PGSYSCONFDIR=/nonexistent",
+                                      "ASAN_OPTIONS=detect_leaks=0", NULL};
     setsid();
     reset_signals();
     if (!keep_only(c, status_fd, program_fd))

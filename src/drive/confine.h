@@ -21,7 +21,7 @@ struct sl_confine {
     int stdin_fd, stdout_fd; // become 0 and 1 (and 2)
     const char *program;     // run this, with argv; its folder need not be reachable by the child
     const char *const *argv;
-    int (*run)(void *ctx);   // or, when program is NULL, this; only system calls are allowed in it
+    int (*run)(void *ctx); // or, when program is NULL, this; only system calls are allowed in it
     void *ctx;
     uint64_t max_files, max_address_bytes; // RLIMIT_NOFILE, RLIMIT_AS
 };

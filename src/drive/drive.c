@@ -19,9 +19,9 @@
 const char *const sl_drive_protocols[] = {"http", "postgresql", "mysql", "redis", NULL};
 
 struct sl_drive {
-    pid_t pid;   // 0 = reaped
-    int orders;  // socket to the child's stdin: writing never raises SIGPIPE
-    int news;    // pipe from its stdout and stderr
+    pid_t pid;  // 0 = reaped
+    int orders; // socket to the child's stdin: writing never raises SIGPIPE
+    int news;   // pipe from its stdout and stderr
     int max_users;
     bool ready;
     struct sl_drive_stats stats;
@@ -91,9 +91,8 @@ struct sl_drive *sl_drive_start(const struct sl_drive_spec *spec, int netns, str
     struct sl_drive *d = sl_alloc(sizeof *d);
     d->orders = d->news = -1;
     d->line.max = SL_DRIVE_MAX_LINE;
-    d->max_users = spec->max_users > 0 && spec->max_users < SL_DRIVE_MAX_USERS
-                       ? spec->max_users
-                       : SL_DRIVE_MAX_USERS;
+    d->max_users = spec->max_users > 0 && spec->max_users < SL_DRIVE_MAX_USERS ? spec->max_users
+                                                                               : SL_DRIVE_MAX_USERS;
     char host[40];
     sl_drive_printable(host, sizeof host, spec->host);
     snprintf(d->name, sizeof d->name, "%s://%s:%u", spec->protocol, host, spec->port);
@@ -198,7 +197,8 @@ bool sl_drive_poll(struct sl_drive *d, struct sl_error *err)
         reap(d, &status);
     }
     const char *said = d->last_words[0] ? d->last_words : d->stats.last_error;
-    sl_fail(err, SL_ERUN, "the driver of %s ended: %s", d->name, said[0] ? said : "no reason given");
+    sl_fail(err, SL_ERUN, "the driver of %s ended: %s", d->name,
+            said[0] ? said : "no reason given");
     return false;
 }
 

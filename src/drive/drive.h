@@ -11,7 +11,10 @@
  *
  * Model    users are independent sessions: requests with log-normal think times around
  *          users/rate seconds, Zipf choice of pages (HTTP), a mix of reads and writes (databases).
- * Threads  one thread handles a driver.
+ * Threads  one thread handles a driver, and the child dies with the thread that started it: start
+ *          drivers from a thread that lives as long as they should.
+ * Smooth   requests stray from the rate by one at most; users and kinds of requests are drawn evenly,
+ *          so that bytes per second vary by some percent, not tens of percent.
  */
 #pragma once
 #include "base/error.h"

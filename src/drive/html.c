@@ -229,8 +229,8 @@ static void option_tag(struct sl_form *f, const struct tag *t)
 {
     struct sl_form_field *v = f->n_fields ? &f->fields[f->n_fields - 1] : NULL;
     char value[sizeof v->value];
-    if (v && !strcmp(v->type, "select") && !v->filled &&
-        attr(t, "value", value, sizeof value) && value[0]) {
+    if (v && !strcmp(v->type, "select") && !v->filled && attr(t, "value", value, sizeof value) &&
+        value[0]) {
         sl_copy(v->value, sizeof v->value, value);
         v->filled = true;
     }

@@ -26,7 +26,8 @@ struct sl_form {
 };
 struct sl_html_sink {
     void *ctx;
-    void (*link)(void *ctx, enum sl_link_kind kind, const char *url); // as written, entities decoded
+    void (*link)(void *ctx, enum sl_link_kind kind,
+                 const char *url); // as written, entities decoded
     void (*form)(void *ctx, const struct sl_form *form);
 };
 void sl_html_scan(const char *text, size_t len, const struct sl_html_sink *sink);
@@ -38,8 +39,8 @@ struct sl_origin {
     const char *host;
     uint16_t port;
 };
-// Resolves a link found on the page `base` ("/a/b?c") to a path with query ("/a/d?e"). False when it
-// leads to another host, port or scheme, is too long, or is no address at all.
+// Resolves a link found on the page `base` ("/a/b?c") to a path with query ("/a/d?e"). False when
+// it leads to another host, port or scheme, is too long, or is no address at all.
 bool sl_url_resolve(const struct sl_origin *at, const char *base, const char *link,
                     char out[SL_URL_MAX]);
 

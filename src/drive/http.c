@@ -9,8 +9,8 @@
  *
  * Hostile servers: only http and https (and file://, gopher:// and the like are not followed:
  * redirects are read by us, and taken only when they stay on the server); bodies are counted, kept
- * up to 256 KiB for link extraction, and cut off at 32 MiB; headers at 256 KiB; no proxy, no .netrc,
- * nothing of the environment.
+ * up to 256 KiB for link extraction, and cut off at 32 MiB; headers at 256 KiB; no proxy, no
+ * .netrc, nothing of the environment.
  */
 #include "base/mem.h"
 #include "base/str.h"
@@ -52,10 +52,9 @@ struct web_user {
 struct web {
     CURLM *multi;
     struct sl_site site;
-    struct sl_load *load;
     uint64_t gets, posts, picks;
     char url_head[320]; // "http://host:port"
-    const char *scheme;
+    bool tried_tls;
 };
 
 static struct web *web_of(struct sl_load *l)
@@ -107,25 +106,30 @@ static size_t on_header(char *data, size_t size, size_t n, void *ctx)
     return u->got_headers > HEADERS_MAX ? 0 : n;
 }
 
+static void speak(struct sl_load *l, const char *scheme)
+{
+    struct web *w = web_of(l);
+    bool v6 = strchr(l->spec.host, ':') != NULL;
+    bool usual = l->spec.port == (strcmp(scheme, "https") ? 80 : 443);
+    w->site.origin.scheme = scheme;
+    int n = snprintf(w->url_head, sizeof w->url_head, "%s://%s%s%s", scheme, v6 ? "[" : "",
+                     l->spec.host, v6 ? "]" : "");
+    if (!usual && n > 0 && (size_t)n < sizeof w->url_head)
+        snprintf(w->url_head + n, sizeof w->url_head - (size_t)n, ":%u", l->spec.port);
+}
+
 static bool begin(struct sl_load *l, struct sl_error *err)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT))
         return sl_fail(err, SL_EENV, "libcurl does not start");
     struct web *w = sl_alloc(sizeof *w);
     l->ctx = w;
-    w->load = l;
-    w->scheme = l->spec.port == 443 || l->spec.port == 8443 ? "https" : "http";
+    bool tls = l->spec.port == 443 || l->spec.port == 8443;
     struct sl_rng rng = sl_rng_stream(l->spec.seed, "drive.site", 0);
-    struct sl_origin origin = {.scheme = w->scheme, .host = l->spec.host, .port = l->spec.port};
+    struct sl_origin origin = {.scheme = "http", .host = l->spec.host, .port = l->spec.port};
     sl_site_init(&w->site, &origin, &rng);
-    bool v6 = strchr(l->spec.host, ':') != NULL;
-    bool usual = l->spec.port == (strcmp(w->scheme, "https") ? 80 : 443);
-    snprintf(w->url_head, sizeof w->url_head, "%s://%s%s%s", w->scheme, v6 ? "[" : "", l->spec.host,
-             v6 ? "]" : "");
-    if (!usual) {
-        size_t n = strlen(w->url_head);
-        snprintf(w->url_head + n, sizeof w->url_head - n, ":%u", l->spec.port);
-    }
+    speak(l, tls ? "https" : "http");
+    w->tried_tls = tls;
     w->multi = curl_multi_init();
     curl_multi_setopt(w->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(w->multi, CURLMOPT_SOCKETDATA, l);
@@ -297,8 +301,7 @@ static void learn_form(void *ctx, const struct sl_form *form)
     struct lesson *t = ctx;
     char to[SL_URL_MAX];
     const char *action = form->action[0] ? form->action : t->base;
-    if (t->has_form || !form->n_fields ||
-        !sl_url_resolve(&t->w->site.origin, t->base, action, to))
+    if (t->has_form || !form->n_fields || !sl_url_resolve(&t->w->site.origin, t->base, action, to))
         return;
     t->has_form = true;
     t->form = *form;
@@ -364,6 +367,20 @@ static bool redirected(struct web *w, struct web_user *u, long status)
     return true;
 }
 
+// A server that speaks TLS on an unusual port answers plain HTTP with status 400: then TLS is
+// tried, once. True when the first request starts over.
+static bool other_scheme(struct sl_load *l, CURLcode code, long status)
+{
+    struct web *w = web_of(l);
+    bool plain = !strcmp(w->site.origin.scheme, "http");
+    if (l->ready ||
+        (plain ? w->tried_tls || code || status != 400 : code != CURLE_SSL_CONNECT_ERROR))
+        return false;
+    w->tried_tls = true;
+    speak(l, plain ? "https" : "http");
+    return true;
+}
+
 static void finish(struct sl_load *l, struct web_user *u, CURLcode code)
 {
     struct web *w = web_of(l);
@@ -376,9 +393,14 @@ static void finish(struct sl_load *l, struct web_user *u, CURLcode code)
     curl_easy_getinfo(u->easy, CURLINFO_CONTENT_TYPE, &type);
     l->meter.bytes_in += (uint64_t)in + u->got_headers;
     l->meter.bytes_out += (uint64_t)out;
+    if (other_scheme(l, code, status)) {
+        sl_load_broken(l, &u->base, "scheme", "trying the other of http and https");
+        return;
+    }
     if (code) {
         if (u->page >= 0)
-            sl_site_answered(&w->site, u->page, status && code != CURLE_OPERATION_TIMEDOUT ? 599 : 0);
+            sl_site_answered(&w->site, u->page,
+                             status && code != CURLE_OPERATION_TIMEDOUT ? 599 : 0);
         u->again = u->submit = false;
         sl_load_broken(l, &u->base, "http", u->why[0] ? u->why : curl_easy_strerror(code));
         return;

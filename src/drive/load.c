@@ -20,7 +20,8 @@ static const int64_t second_ns = 1000000000;
 static const int64_t park_ns = 10 * second_ns;
 static const int64_t settle_ns = 60 * second_ns; // a server may take this long to come up
 
-// What an event belongs to: the upper half of epoll's data. The lower half is an index or descriptor.
+// What an event belongs to: the upper half of epoll's data. The lower half is an index or
+// descriptor.
 enum { TAG_ORDERS = 1, TAG_LOOKUP, TAG_USER, TAG_FD };
 
 static void tell(struct sl_load *l, char *line)
@@ -354,11 +355,11 @@ static void loop(struct sl_load *l)
             start_lookup(l);
             look_after_all(l);
         }
-        bool waiting = hand_out(l);
         if (l->timer_ns && l->now_ns >= l->timer_ns) {
             l->timer_ns = 0;
-            l->ops->timer(l);
+            l->ops->timer(l); // may end requests, so before the tokens are handed out
         }
+        bool waiting = hand_out(l);
         each_second(l);
         int n;
         wait_events(l, evs, 64, &n, waiting);

@@ -42,7 +42,7 @@ struct sl_load_ops {
     void (*request)(struct sl_load *l, struct sl_user *u);
     void (*event)(struct sl_load *l, struct sl_user *u, uint32_t epoll_events); // sl_load_watch
     void (*fd_event)(struct sl_load *l, int fd, uint32_t epoll_events);         // sl_load_watch_fd
-    void (*timer)(struct sl_load *l); // when timer_ns has come
+    void (*timer)(struct sl_load *l);                    // when timer_ns has come
     void (*close)(struct sl_load *l, struct sl_user *u); // drops connection and request, silently
     void (*end)(struct sl_load *l);
 };

@@ -41,7 +41,8 @@ int main(int argc, char **argv)
         return 2;
     }
     mallopt(M_ARENA_MAX, 1); // one busy thread; arenas would eat the address space
-    static const struct sl_load_ops *const all[] = {&sl_drive_http};
+    static const struct sl_load_ops *const all[] = {&sl_drive_http, &sl_drive_postgresql,
+                                                    &sl_drive_mysql, &sl_drive_redis};
     struct sl_str line = {.max = SL_DRIVE_MAX_LINE};
     static struct sl_drive_order order;
     struct sl_error err;

@@ -58,14 +58,19 @@ double sl_pace_think_s(struct sl_rng *rng, double mean)
     return s < 5.0 * mean ? s : 5.0 * mean;
 }
 
-void sl_mix_init(struct sl_mix *m, struct sl_rng *rng)
+void sl_mix_init(struct sl_mix *m, int dim, struct sl_rng *rng)
 {
+    // Fractional parts of the golden ratio and of the roots of 2, 3 and 7: with 1, independent over
+    // the rationals, so that points of several dims fill the cube evenly.
+    static const double steps[4] = {0.6180339887498949, 0.4142135623730951, 0.7320508075688772,
+                                    0.6457513110645906};
+    m->step = steps[dim & 3];
     m->at = sl_rng_uniform(rng);
 }
 
 double sl_mix_next(struct sl_mix *m)
 {
-    m->at += 0.6180339887498949; // fractional part of the golden ratio
+    m->at += m->step;
     if (m->at >= 1.0)
         m->at -= 1.0;
     return m->at;

@@ -7,8 +7,8 @@
  *          arrivals, but never more than one token away from the straight line. A change of rate
  *          takes effect at once. Tokens nobody could take are kept for half a second, then lost:
  *          an overloaded server sees a closed loop, not a growing burst.
- * Mix      weighted choice through the golden-ratio sequence: after n draws each kind has been
- *          chosen weight * n times up to O(log n), where independent draws would give O(sqrt n).
+ * Mix      weighted choice through a Kronecker sequence (the golden ratio): after n draws each kind
+ * has been chosen weight * n times up to O(log n), where independent draws would give O(sqrt n).
  * Units    time in nanoseconds of any clock that does not run backwards.
  * Threads  not synchronised.
  * Source   H. Niederreiter, Random Number Generation and Quasi-Monte Carlo Methods, 1992, ch. 3.
@@ -35,9 +35,11 @@ int64_t sl_pace_next_ns(const struct sl_pace *p);        // when the next token 
 double sl_pace_think_s(struct sl_rng *rng, double mean); // log-normal, sigma 1, at most 5 means
 
 struct sl_mix {
-    double at; // [0, 1)
+    double at, step; // [0, 1)
 };
-void sl_mix_init(struct sl_mix *m, struct sl_rng *rng);
+// Mixes drawn from in step (kind, key, size of one request) need different dims, 0 to 3, or the
+// choice of one would fix the others.
+void sl_mix_init(struct sl_mix *m, int dim, struct sl_rng *rng);
 double sl_mix_next(struct sl_mix *m); // [0, 1), evenly spread
 // Chooses among n kinds by weights; all weights zero gives 0. n >= 1.
 size_t sl_mix_choose(struct sl_mix *m, const double *weights, size_t n);

@@ -12,13 +12,13 @@ void sl_site_init(struct sl_site *s, const struct sl_origin *origin, struct sl_r
 {
     // The usual places of descriptions, health pages and front doors.
     static const char *const guesses[] = {
-        "/openapi.json", "/swagger.json", "/api",    "/api/",   "/health",  "/metrics", "/docs",
-        "/v1",           "/api/v1",       "/status", "/graphql", "/login",   "/admin/",  "/index.html",
-        "/sitemap.xml",  "/robots.txt",
+        "/openapi.json", "/swagger.json", "/api",         "/api/",       "/health",  "/metrics",
+        "/docs",         "/v1",           "/api/v1",      "/status",     "/graphql", "/login",
+        "/admin/",       "/index.html",   "/sitemap.xml", "/robots.txt",
     };
     memset(s, 0, sizeof *s);
     s->origin = *origin;
-    sl_mix_init(&s->mix, rng);
+    sl_mix_init(&s->mix, 0, rng);
     sl_site_add(s, "/", "/", SL_PAGE_LINK);
     for (size_t i = 0; i < sizeof guesses / sizeof guesses[0]; i++)
         sl_site_add(s, "/", guesses[i], SL_PAGE_GUESS);
@@ -34,8 +34,8 @@ void sl_site_done(struct sl_site *s)
 // Addresses that end a session or throw things away: a crawler that follows them sees little.
 static bool unwise(const char *path)
 {
-    static const char *const words[] = {"logout", "log-out", "signout", "sign-out", "logoff",
-                                        "delete", "destroy", "shutdown"};
+    static const char *const words[] = {"logout", "log-out", "signout", "sign-out",
+                                        "logoff", "delete",  "destroy", "shutdown"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcasestr(path, words[i]))
             return true;
@@ -104,17 +104,21 @@ int sl_site_choose(struct sl_site *s)
     return last;
 }
 
-// Rank r, counted in the order of discovery, gets weight 1 / r.
+// Rank r gets weight 1 / r: links in the order of discovery, then what was only guessed.
 static void weigh(struct sl_site *s)
 {
     s->n_good = 0;
     s->weight_sum = 0;
-    for (int i = 0; i < s->n; i++) {
-        struct sl_page *p = &s->pages[i];
-        bool in = p->good && !p->dropped && p->kind != SL_PAGE_ASSET;
-        s->n_good += in;
-        p->weight = in ? 1.0 / s->n_good : 0;
-        s->weight_sum += p->weight;
+    for (int kind = SL_PAGE_LINK; kind <= SL_PAGE_GUESS; kind++) {
+        for (int i = 0; i < s->n; i++) {
+            struct sl_page *p = &s->pages[i];
+            if ((int)p->kind != kind)
+                continue;
+            bool in = p->good && !p->dropped;
+            s->n_good += in;
+            p->weight = in ? 1.0 / s->n_good : 0;
+            s->weight_sum += p->weight;
+        }
     }
 }
 

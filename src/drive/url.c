@@ -24,8 +24,8 @@ static unsigned long port_at(const char **p)
     return port;
 }
 
-// "host:port" at p: does it name our server? *rest: what follows. An application that believes it is
-// published as localhost:8080 means itself, whatever the port.
+// "host:port" at p: does it name our server? *rest: what follows. An application that believes it
+// is published as localhost:8080 means itself, whatever the port.
 static bool same_host(const struct sl_origin *at, uint16_t default_port, const char *p,
                       const char **rest)
 {

@@ -83,7 +83,8 @@ bool sl_drive_order_parse(const char *line, size_t len, struct sl_drive_order *o
         out->users = (int)in_range(j, "users", 0, SL_DRIVE_MAX_USERS, 0);
         out->rate = in_range(j, "rate", 0, 1e7, 0);
     } else {
-        ok = sl_fail(err, SL_EINPUT, "the driver's order is neither a spec, users and rate, nor stop");
+        ok = sl_fail(err, SL_EINPUT,
+                     "the driver's order is neither a spec, users and rate, nor stop");
     }
     json_decref(j);
     return ok;
