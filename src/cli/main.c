@@ -7,20 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#pragma weak sl_cmd_check
-#pragma weak sl_cmd_fmt
-#pragma weak sl_cmd_hosts
-#pragma weak sl_cmd_plan
-#pragma weak sl_cmd_discover
-#pragma weak sl_cmd_repair
-#pragma weak sl_cmd_images
-#pragma weak sl_cmd_doctor
-#pragma weak sl_cmd_catalog
-#pragma weak sl_cmd_observe
-#pragma weak sl_cmd_run
-#pragma weak sl_cmd_status
-#pragma weak sl_cmd_down
-#pragma weak sl_cmd_report
 
 static int cmd_version(struct sl_cli *cli, int argc, char **argv);
 static int cmd_help(struct sl_cli *cli, int argc, char **argv);

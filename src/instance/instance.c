@@ -95,10 +95,9 @@ static bool build_service(struct sl_world *w, const struct sl_service *s, const 
     SL_AUTO(sl_free_str)
     char *dockerfile = sl_path_join(context, b->dockerfile ? b->dockerfile : "Dockerfile");
     if (b->dockerfile_inline) {
+        SL_AUTO(sl_free_str) char *below = sl_compose_inline_dockerfile(s);
         free(dockerfile);
-        dockerfile = sl_path_join(context, ".sluice.Dockerfile");
-        if (!sl_write_file(dockerfile, b->dockerfile_inline, strlen(b->dockerfile_inline), err))
-            return false;
+        dockerfile = sl_path_join(tree, below);
     }
     *reason = "path_missing";
     if (!sl_path_inside(tree, dockerfile) || !sl_exists(dockerfile)) {
@@ -158,7 +157,8 @@ bool sl_instance_images(struct sl_world *w, const struct sl_project *p, char ***
         if (!tree) { // one copy serves all builds of the project
             tree = sl_format("%s/build-%.12s", w->work, p->digest);
             *reason = "create_failed";
-            ok = sl_remove_tree(tree, err) && sl_copy_tree(p->dir, tree, NULL, err);
+            ok = sl_remove_tree(tree, err) && sl_copy_tree(p->dir, tree, NULL, err) &&
+                 sl_compose_prepare_tree(p, tree, err);
         }
         ok = ok && build_service(w, s, tree, out[i], reason, sub_reason, err);
     }
@@ -231,7 +231,8 @@ struct sl_instance *sl_instance_new(struct sl_world *w, const struct sl_project 
     i->dir = sl_format("%s/%s", w->work, i->name);
     i->file = sl_format("%s/compose.yml", i->dir);
     SL_AUTO(sl_free_str) char *tree = sl_format("%s/tree", i->dir);
-    bool ok = sl_mkdirs(i->dir, err) && sl_copy_tree(p->dir, tree, NULL, err);
+    bool ok = sl_mkdirs(i->dir, err) && sl_copy_tree(p->dir, tree, NULL, err) &&
+              sl_compose_prepare_tree(p, tree, err);
     i->drivers = sl_alloc((n_drivers + 1) * sizeof *i->drivers);
     for (size_t k = 0; k < n_drivers; k++)
         i->drivers[i->n_drivers++] = drivers[k].name;
