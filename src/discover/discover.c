@@ -225,6 +225,19 @@ static void free_found(struct sl_found *f)
     free(f->commit);
 }
 
+// One project has one identity, however it was named: paths without links, and as repository the nearest folder with
+// .git or, without one, the project's own folder.
+static void settle_identity(struct sl_found *f)
+{
+    char *dir = sl_real_path(f->dir), *above = repository_above(f->dir);
+    if (dir) {
+        free(f->dir);
+        f->dir = dir;
+    }
+    free(f->repo);
+    f->repo = above ? above : sl_strdup(f->dir);
+}
+
 bool sl_discover(const char *const *paths, size_t n, struct sl_found_list *out,
                  struct sl_error *err)
 {
@@ -233,6 +246,8 @@ bool sl_discover(const char *const *paths, size_t n, struct sl_found_list *out,
     for (size_t i = 0; i < n && ok; i++)
         ok = take_path(&w, paths[i], err);
     struct sl_found_list list = {w.found.at, w.found.len};
+    for (size_t i = 0; i < list.len; i++)
+        settle_identity(&list.at[i]);
     if (!ok) {
         sl_found_list_done(&list);
         return false;

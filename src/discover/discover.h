@@ -10,8 +10,8 @@
 #pragma once
 #include "base/mem.h"
 struct sl_found {
-    char *repo; // the folder given by the user, or the nearest folder above with .git
-    char *dir;  // project's folder
+    char *repo; // the nearest folder above with .git, else the project's folder; absolute, no links
+    char *dir;  // project's folder; absolute, no links
     char *file; // Compose file, relative to dir
     char *commit; // from .git/HEAD if it can be read; "" otherwise
 };

@@ -326,6 +326,11 @@ static bool driven_phase(struct job *j, const struct sl_door *door, int64_t dura
     free(before);
     free(after);
     sl_drive_stop(d);
+    // What is still on its way belongs to this phase, not to the next.
+    if (!sl_watch_pump(j->watch, sl_mono_ns() + SECOND / 2, -1) && ok) {
+        j->reason = "interrupted";
+        ok = sl_fail(err, SL_EINTR, "interrupted");
+    }
     return ok;
 }
 

@@ -154,6 +154,8 @@ static void on_frame(void *ctx, const struct sl_frame *frame)
     struct sl_flow *flow = sl_flow_table_add(w->table, &p, &dir);
     struct flow_state *s = flow->user;
     int ph = w->n_phases - 1;
+    while (ph > 0 && p.ts_ns < w->phases[ph].begin_ns)
+        ph--; // it waited in the ring while the phase changed
     if (!s) {
         s = flow->user = sl_alloc(sizeof *s);
         *s = (struct flow_state){edge_of(w, flow), -1, -1, ph};

@@ -12,7 +12,7 @@
  *   + 0.5 (largest share)       of the rate that one project carries: diversity (1 when nothing is planned)
  * The first, second and fourth are the prototype's (specs/live.md 2.1), as is 0.2 K.
  *
- * Rates    driven instances of a demand run at one common share of their peaks, [0.02, 1].
+ * Rates    driven instances of a demand run at one common share of their peaks, [0.0005, 1].
  * Self-driven ones run in full as long as that is not too much, else at one share in [0.5, 1].
  * Flows    an upper bound of flows is kept before the rate: with fewer users the rate is lower.
  * Budget   of all demands together, hard: what does not fit is not planned.

@@ -14,7 +14,7 @@
 
 enum { SL_OPTION_SERVICES = 256 }; // projects with more services are no options
 enum sl_side { SL_SIDE_NONE = -1, SL_SIDE_FROM, SL_SIDE_TO };
-#define SL_PLAN_MIN_DRIVEN 0.02 // of a driven edge's peak: as slow as a driver can go
+#define SL_PLAN_MIN_DRIVEN 0.0005 // of a driven edge's peak: think times have no upper end, but sparse requests are no rate
 #define SL_PLAN_MIN_SELF 0.5    // of a self-driven edge's mean: as far as it may be shaped down
 #define SL_PLAN_DRIVER_CPU 0.25 // cores of the driver at the peak
 #define SL_PLAN_ERRORS_MAX 0.5  // a phase with a larger share of failed requests is no option

@@ -232,7 +232,7 @@ static void driven_options_reach_their_peak_and_self_driven_ones_their_mean(void
     assert_near(self.max_bps, 2e6);
     assert_near(self.min_bps, 1e6); // shaped down to half
     assert_near(fast.max_bps, 30e6);
-    assert_near(fast.min_bps, 0.6e6); // 2 %
+    assert_near(fast.min_bps, 0.015e6); // 0.05 %
     assert_false(self.driven);
     assert_true(fast.driven && !fast.flows_by_users);
     assert_near(self.cpu_idle, 0.3);
@@ -539,9 +539,9 @@ static double objective(const struct sl_column *c, size_t k, const int *n, doubl
         cont += n[i] * c[i].containers;
         *mem += n[i] * c[i].mem_bytes;
     }
-    double x = drv > 0 ? fmin(1, fmax(0.02, (B - self) / drv)) : 0;
-    double a = self > 0 ? fmin(1, fmax(0.5, (B - 0.02 * drv) / self)) : 1;
-    if (self + 0.02 * drv <= B)
+    double x = drv > 0 ? fmin(1, fmax(0.0005, (B - self) / drv)) : 0;
+    double a = self > 0 ? fmin(1, fmax(0.5, (B - 0.0005 * drv) / self)) : 1;
+    if (self + 0.0005 * drv <= B)
         a = 1;
     double y = a * self + x * drv, flows = 0, users = 0, by_users = 0, largest = 0;
     for (size_t i = 0; i < k; i++) {
