@@ -13,7 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static bool vfail(int why, const char *reason, struct sl_error *err, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static bool
+vfail(int why, const char *reason, struct sl_error *err, const char *fmt, va_list ap)
 {
     char what[400];
     vsnprintf(what, sizeof what, fmt, ap);

@@ -334,10 +334,13 @@ static struct sums random_run(uint64_t seed, uint32_t max_flows, struct sums *ad
     int64_t now = 0;
     *added = (struct sums){0};
     for (int i = 0; i < 60000; i++) {
-        now += (int64_t)sl_rng_below(&rng, sl_rng_below(&rng, 2000) ? 2000000 : 100 * (uint64_t)S);
-        struct sl_packet p =
-            packet(1 + (uint32_t)sl_rng_below(&rng, 6), (uint16_t)sl_rng_below(&rng, 8),
-                   1 + (uint32_t)sl_rng_below(&rng, 6), 80, sl_rng_below(&rng, 4) ? 6 : 17, now);
+        uint64_t gap = sl_rng_below(&rng, 2000) ? 2000000 : 100 * (uint64_t)S;
+        now += (int64_t)sl_rng_below(&rng, gap);
+        uint32_t client = 1 + (uint32_t)sl_rng_below(&rng, 6);
+        uint16_t port = (uint16_t)sl_rng_below(&rng, 8);
+        uint32_t server = 1 + (uint32_t)sl_rng_below(&rng, 6);
+        uint8_t proto = sl_rng_below(&rng, 4) ? 6 : 17;
+        struct sl_packet p = packet(client, port, server, 80, proto, now);
         if (sl_rng_below(&rng, 2)) {
             struct sl_tuple u = p.tuple;
             p.tuple.src = u.dst, p.tuple.dst = u.src;

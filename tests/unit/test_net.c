@@ -255,8 +255,10 @@ static void no_cut_and_no_flipped_byte_makes_the_decoder_read_outside(void **sta
         size_t n = sl_rng_below(&rng, f.n + 1);
         uint8_t *exact = malloc(n ? n : 1); // so that a sanitizer sees the first byte outside
         memcpy(exact, f.b, n);
-        for (uint64_t k = sl_rng_below(&rng, 4); n && k > 0; k--)
-            exact[sl_rng_below(&rng, n)] = (uint8_t)sl_rng_u64(&rng);
+        for (uint64_t k = sl_rng_below(&rng, 4); n && k > 0; k--) {
+            size_t where = sl_rng_below(&rng, n);
+            exact[where] = (uint8_t)sl_rng_u64(&rng);
+        }
         uint32_t wire = (uint32_t)(n + sl_rng_below(&rng, 3) * 20);
         sl_packet_decode(exact, n, wire, 0, &p);
         assert_true(p.payload_captured <= p.payload_bytes && p.payload_bytes <= wire);
