@@ -90,7 +90,7 @@ static void check_kernel(struct doctor *d)
          "modprobe sch_htb (CONFIG_NET_SCH_HTB)"},
         {SL_PROBE_NFT_BRIDGE, "nft bridge", true, "containers cannot be kept apart",
          "apt install nftables; the kernel needs CONFIG_NF_TABLES_BRIDGE"},
-        {SL_PROBE_NETEM, "netem", false, "delay and loss come from the user-space relay instead",
+        {SL_PROBE_NETEM, "netem", false, "link conditions (delay, loss) are not there yet in this version; runs do not need it",
          "modprobe sch_netem (CONFIG_NET_SCH_NETEM), if the kernel has it"},
         {SL_PROBE_IFB, "ifb", false, "incoming traffic is shaped at the sender's end instead",
          "modprobe ifb (CONFIG_IFB), if the kernel has it"},

@@ -4,7 +4,7 @@
  * the feature table grows on top.
  *
  * Direction  the side that sent the SYN is the initiator; without a SYN the first packet seen decides, except that
- *            a first packet that is SYN+ACK is turned round.
+ *            a first packet that is SYN+ACK, or that goes from a port below 32768 to one above, is turned round.
  *            When both ends are the same address and port, every packet is forward.
  * Ends       TCP: FIN from both sides or RST, then a new SYN starts a new flow; otherwise idle time-out,
  *            which is short (tcp_closed_ns, for stragglers) once the connection is over.

@@ -262,6 +262,8 @@ static void evict_oldest(struct sl_flow_table *t)
 // --- packets
 // --------------------------------------------------------------------------------------
 
+enum { EPHEMERAL = 32768 }; // first port that Linux takes for clients
+
 static bool same_ends(const struct sl_tuple *u)
 {
     return u->sport == u->dport && sl_addr_equal(&u->src, &u->dst);
@@ -281,7 +283,10 @@ static struct node *open_flow(struct sl_flow_table *t, const struct sl_packet *p
         grow_buckets(t);
     struct node *node = take_node(t);
     bool answer = (p->tcp_flags & (SYN | ACK)) == (SYN | ACK);
-    bool turned = answer && !same_ends(&p->tuple);
+    // Joined in the middle: whoever speaks from a service's port to an ephemeral one answers.
+    bool midway = p->tuple.proto == PROTO_TCP && !is_open(p->tcp_flags) && !answer &&
+                  p->tuple.sport < EPHEMERAL && p->tuple.dport >= EPHEMERAL;
+    bool turned = (answer || midway) && !same_ends(&p->tuple);
     node->key = *k;
     node->hash = hash;
     node->low_initiates = low != turned;

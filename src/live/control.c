@@ -19,7 +19,7 @@ static void learn(struct sl_source *s, double dt_s, const struct sl_sample *m)
     if (!s->driven || s->rate <= 0)
         return;
     // A driver is behind when it does clearly less than it was told.
-    s->behind = m->requests < 0.9 * s->rate * dt_s - 1 ? s->behind + 1 : 0;
+    s->behind = m->requests < 0.9 * s->rate * dt_s - 0.5 ? s->behind + 1 : 0;
     if (s->behind >= 2 && s->users < s->users_max) {
         int more = s->users / 2 + 1;
         s->users = s->users + more > s->users_max ? s->users_max : s->users + more;
@@ -50,8 +50,8 @@ void sl_control_tick(struct sl_control *c, double dt_s, const struct sl_sample *
         struct sl_source *s = &c->sources[k];
         if (!s->driven || s->dead)
             continue;
-        // A saturated driver keeps its order, so that it is seen when it catches up.
-        double part = s->saturated ? s->measured_bps * 1.05 : rest * s->share / shares;
+        // A saturated driver is told clearly more than it does, so that it is seen when it catches up.
+        double part = s->saturated ? s->measured_bps * 1.3 : rest * s->share / shares;
         s->rate = fmax(0.05, part / s->bits_per_request);
     }
 }
