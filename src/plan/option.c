@@ -133,6 +133,22 @@ static bool is_driven(const struct sl_phase *ph)
     return (ph->protocol && ph->protocol[0]) || !strcmp(ph->name, "driven");
 }
 
+static bool same_edge(const struct sl_edge *a, const struct sl_edge *b)
+{
+    return a->proto == b->proto && a->dport == b->dport && !strcmp(a->src, b->src) &&
+           !strcmp(a->dst, b->dst);
+}
+
+// What the edge carries when nobody drives the project.
+static double idle_bps(const struct sl_record *r, const struct sl_edge *e)
+{
+    for (size_t p = 0; p < r->n_phases; p++)
+        for (size_t i = 0; !strcmp(r->phases[p].name, "idle") && i < r->phases[p].n_edges; i++)
+            if (same_edge(&r->phases[p].edges[i], e))
+                return r->phases[p].edges[i].bps_mean;
+    return 0;
+}
+
 static void add_cost(struct sl_column *c, const struct sl_record *r)
 {
     for (size_t i = 0; i < r->n_services; i++) {
@@ -171,6 +187,10 @@ void sl_columns_add(struct sl_columns *out, const struct sl_record *r, uint32_t 
             int8_t side[SL_OPTION_SERVICES + 1];
             if (!sl_key_matches(key, e) || !isfinite(max_bps) || max_bps < 1 ||
                 !sl_option_place(r, p, i, side))
+                continue;
+            // An edge that hardly rises when the front door is driven is not steered from there: it is
+            // the idle phase's option.
+            if (driven && strcmp(e->src, SL_PEER_DRIVER) != 0 && e->bps_mean < 1.5 * idle_bps(r, e))
                 continue;
             double bytes = (double)e->bytes_up + (double)e->bytes_down;
             struct sl_column *c = SL_PUSH(out);
