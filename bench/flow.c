@@ -134,7 +134,7 @@ int main(int argc, char **argv)
     size_t kinds[SL_PACKET_KINDS];
     for (int i = 0; i < ROUNDS; i++) {
         double s = round_s(&t, &counts, kinds);
-        best = !best || s < best ? s : best;
+        best = best <= 0 || s < best ? s : best;
     }
     printf("%zu packets (%zu in flows, %zu not IP, %zu cut short, %zu broken, %zu fragments), "
            "%" PRIu64 " flows\n",

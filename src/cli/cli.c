@@ -234,7 +234,7 @@ int sl_cli_fail(const struct sl_cli *cli, const struct sl_error *err)
         json_t *j = sl_json_error(err);
         sl_cli_json(j);
         json_decref(j);
-        return err->code;
+        return (int)err->code;
     }
     if (err->file[0] && err->line)
         fprintf(stderr, "%s:%d:%d: error: %s\n", err->file, err->line, err->col ? err->col : 1,
@@ -243,7 +243,7 @@ int sl_cli_fail(const struct sl_cli *cli, const struct sl_error *err)
         fprintf(stderr, "sluice: error: %s\n", err->msg);
     if (err->hint[0])
         fprintf(stderr, "hint: %s\n", err->hint);
-    return err->code;
+    return (int)err->code;
 }
 
 int sl_cli_usage(const struct sl_cli *cli, const char *fmt, ...)
