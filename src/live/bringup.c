@@ -99,6 +99,9 @@ static bool add_instances(struct sl_run *r, struct sl_error *err)
             in->users_max = 64;
             if (in->option->flows_by_users && most < 64 * (int64_t)n)
                 in->users_max = (int)fmax(1, (double)(most / n));
+            // A few sessions make a smoother rate than one.
+            if (in->option->flows_by_users && most == INT64_MAX && in->users < 4)
+                in->users = 4;
             if (in->users > in->users_max)
                 in->users = in->users_max;
         }
@@ -285,7 +288,7 @@ static bool shape_instance(struct sl_run *r, struct sl_run_instance *in, struct 
     uint16_t id = (uint16_t)(in->statement + 1);
     for (int side = 0; side < 2; side++) {
         struct sl_host *h = sl_hosts_get(&r->hosts, side ? s->to : s->from);
-        if (!sl_shape_class(h->ns, "up", id, s->rate_bps * 1.25, err))
+        if (!sl_shape_class(h->ns, "up", id, s->rate_bps * 1.10, err))
             return false;
     }
     for (size_t x = 0; x < in->instance->endpoints.len; x++) {

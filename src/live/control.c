@@ -4,7 +4,7 @@
 
 static const double LEAK = 0.85;  // of the error, per tick
 static const double GAIN = 0.3;   // of the error, added to the wanted rate
-static const double LEARN = 0.35; // weight of the newest bits per request
+static const double KEEP = 0.88;  // of what was learned about bits per request, per tick
 
 static double clamp(double v, double low, double high)
 {
@@ -14,8 +14,10 @@ static double clamp(double v, double low, double high)
 static void learn(struct sl_source *s, double dt_s, const struct sl_sample *m)
 {
     s->measured_bps = m->bits / dt_s;
-    if (m->requests >= 1 && m->bits > 0)
-        s->bits_per_request += LEARN * (m->bits / m->requests - s->bits_per_request);
+    s->sum_bits = KEEP * s->sum_bits + m->bits;
+    s->sum_requests = KEEP * s->sum_requests + m->requests;
+    if (s->sum_requests >= 1 && s->sum_bits > 0)
+        s->bits_per_request = s->sum_bits / s->sum_requests;
     if (!s->driven || s->rate <= 0)
         return;
     // A driver is behind when it does clearly less than it was told.
