@@ -20,14 +20,14 @@ static void learn(struct sl_source *s, double dt_s, const struct sl_sample *m)
         s->bits_per_request = s->sum_bits / s->sum_requests;
     if (!s->driven || s->rate <= 0)
         return;
-    // A driver is behind when it does clearly less than it was told.
-    s->behind = m->requests < 0.9 * s->rate * dt_s - 0.5 ? s->behind + 1 : 0;
-    if (s->behind >= 2 && s->users < s->users_max) {
+    double told = s->rate * dt_s;
+    s->backlog = clamp(s->backlog + told - m->requests, 0, 6 * told + 6);
+    if (s->backlog > 2 * told + 2 && s->users < s->users_max) {
         int more = s->users / 2 + 1;
         s->users = s->users + more > s->users_max ? s->users_max : s->users + more;
-        s->behind = 0;
+        s->backlog = 0;
     }
-    s->saturated = s->behind >= 3;
+    s->saturated = s->backlog > 3 * told + 3;
 }
 
 void sl_control_tick(struct sl_control *c, double dt_s, const struct sl_sample *samples)

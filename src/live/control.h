@@ -4,7 +4,7 @@
  *
  * Method   per statement, an error integral with a leak turns the asked rate into a wanted one; per
  *          source, the wanted rate becomes requests per second through the measured bits per request
- *          (bits over requests of the last ten seconds or so: replies differ in size, and one may take seconds); a driver that cannot do the requests it was told gets more sessions
+ *          (bits over requests of the last ten seconds or so: replies differ in size, and one may take seconds); a driver that is two seconds behind what it was told gets more sessions
  *          (half as many again), up to the flow bound; one that still cannot is saturated, and its share goes to the
  *          others.
  * Units    bits and seconds.
@@ -20,7 +20,7 @@ struct sl_source { // one driver, or one self-driven instance
     double sum_bits, sum_requests; // leaky sums behind the estimate; 0 at first
     double rate;             // requests per second told to the driver
     int users, users_max;
-    int behind;              // ticks in a row in which the driver did not keep up
+    double backlog;          // requests told and not done: grows only when the driver cannot keep up
     bool saturated;
     double measured_bps;     // last tick
     bool dead;
