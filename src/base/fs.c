@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -102,12 +101,36 @@ bool sl_mkdirs(const char *path, struct sl_error *err)
     return true;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+// Through descriptors, never through paths: whoever can still write into the tree cannot lead us out of it.
+static int remove_below(int dir, const char *name, dev_t device, int depth)
 {
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path) && errno != ENOENT ? errno : 0;
+    if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    int why = errno;
+    if ((why != EISDIR && why != EPERM) || depth > 4096)
+        return why;
+    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : errno == ENOTDIR ? why : errno;
+    struct stat st;
+    if (fstat(fd, &st) || st.st_dev != device) {
+        close(fd);
+        return EXDEV; // something is mounted there: not ours to empty
+    }
+    DIR *list = fdopendir(fd);
+    if (!list) {
+        why = errno;
+        close(fd);
+        return why;
+    }
+    why = 0;
+    for (struct dirent *e; !why && (e = readdir(list));)
+        if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+            why = remove_below(fd, e->d_name, device, depth + 1);
+    closedir(list);
+    if (!why && unlinkat(dir, name, AT_REMOVEDIR) && errno != ENOENT)
+        why = errno;
+    return why;
 }
 
 bool sl_remove_tree(const char *path, struct sl_error *err)
@@ -115,10 +138,9 @@ bool sl_remove_tree(const char *path, struct sl_error *err)
     struct stat st;
     if (lstat(path, &st) && errno == ENOENT)
         return true;
-    int why = nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    int why = remove_below(AT_FDCWD, path, st.st_dev, 0);
     if (why)
-        return sl_fail(err, SL_ERUN, "cannot remove '%s': %s", path,
-                       strerror(why > 0 ? why : errno));
+        return sl_fail(err, SL_ERUN, "cannot remove '%s': %s", path, strerror(why));
     return true;
 }
 

@@ -103,10 +103,13 @@ static void last_lines(const struct sl_str *text, char *buf, size_t size)
     buf[w] = '\0';
 }
 
-static void child(const char *const *argv, const struct sl_proc_options *opt, const int in[2],
+static void child(pid_t parent, const char *const *argv, const struct sl_proc_options *opt, const int in[2],
                   const int out[2], const int errp[2])
 {
     setpgid(0, 0);
+    // The caller waits in the thread that forked, so this fires only when the child is orphaned.
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+        _exit(127);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -148,9 +151,9 @@ bool sl_proc_run(const char *const *argv, const struct sl_proc_options *given, s
         close_pair(in), close_pair(out), close_pair(errp);
         return sl_fail(err, SL_ERUN, "cannot start '%s': %s", argv[0], strerror(why));
     }
-    pid_t pid = fork();
+    pid_t self = getpid(), pid = fork();
     if (pid == 0)
-        child(argv, opt, in, out, errp);
+        child(self, argv, opt, in, out, errp);
     if (pid < 0) {
         int why = errno;
         close_pair(in), close_pair(out), close_pair(errp);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "cli/cli.h"
+#include "engine/images.h"
 #include "instance/sweep.h"
 #include "live/supervisor.h"
 #include <stdio.h>
@@ -14,13 +15,14 @@ static void ask_politely(const char *run)
 {
     struct sl_error e = {0};
     json_t *reply = sl_supervisor_ask(run, "down", &e);
-    if (!reply)
+    // One that has no ears yet, or an observation, unwinds on SIGTERM as well.
+    if (!reply && !sl_run_owner_stop(run))
         return;
     json_decref(reply);
     SL_AUTO(sl_free_str) char *folder = sl_run_folder(run);
     for (int tenths = 0; tenths < 600 && sl_exists(folder); tenths++) {
         sl_progress(0, 0, "down", "%s: its supervisor is taking it down", run);
-        if (!sl_sleep_ns(100000000))
+        if (!sl_run_owner_alive(run) || !sl_sleep_ns(100000000))
             return;
     }
 }
@@ -60,6 +62,11 @@ int sl_cmd_down(struct sl_cli *cli, int argc, char **argv)
         char **runs = NULL;
         size_t n_runs = 0;
         ok = sl_sweep_list(&runs, &n_runs, &err);
+        struct sl_error ignored = {0};
+        struct sl_engine *engine = sl_engine_open(NULL, &ignored);
+        if (engine)
+            sl_images_sweep_builds(engine);
+        sl_engine_close(engine);
         for (size_t k = 0; k < n_runs; k++) {
             struct sl_error e = {0};
             if (!take_down(cli, runs[k], report, &e)) {
@@ -72,13 +79,17 @@ int sl_cmd_down(struct sl_cli *cli, int argc, char **argv)
         if (ok && !n_runs && !cli->json)
             puts("nothing of Sluice is running or left behind");
     }
-    for (int k = 0; ok && k < n; k++) {
+    for (int k = 0; k < n; k++) {
         // A run may be called by its name alone.
         SL_AUTO(sl_free_str) char *full = NULL;
         const char *run = argv[k];
         if (!strchr(run, '-') && asprintf(&full, "run-%s", run) > 0)
             run = full;
-        ok = take_down(cli, run, report, &err);
+        struct sl_error e = {0};
+        if (!take_down(cli, run, report, &e)) {
+            ok = false;
+            err = e;
+        }
     }
     sl_progress_end();
     if (!ok) {

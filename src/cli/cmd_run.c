@@ -7,9 +7,12 @@
 #include "catalog/catalog.h"
 #include "cli/budget.h"
 #include "cli/cli.h"
+#include "cli/load_spec.h"
 #include "live/live.h"
 #include "plan/plan.h"
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -39,20 +42,8 @@ static void unload(struct loaded *l)
     sl_spec_free(l->spec);
 }
 
-static bool load(struct sl_cli *cli, const struct args *a, const char *path, struct loaded *l,
-                 struct sl_error *err)
+static bool load(struct sl_cli *cli, const struct args *a, struct loaded *l, struct sl_error *err)
 {
-    sl_progress(1, 6, "check", "%s", path);
-    l->spec = sl_spec_load(path, err);
-    if (!l->spec)
-        return false;
-    struct sl_str text = {0};
-    sl_spec_print(l->spec, cli->colour, &text);
-    if (!cli->json || !l->spec->n_errors)
-        fputs(sl_str_text(&text), stderr);
-    sl_str_done(&text);
-    if (!sl_spec_ok(l->spec, err))
-        return false;
     sl_progress(2, 6, "plan", "reading the catalogue");
     struct sl_catalog *c = sl_catalog_open(a->catalog, false, err);
     if (!c)
@@ -73,7 +64,6 @@ static bool load(struct sl_cli *cli, const struct args *a, const char *path, str
 // 0 when everything was met.
 static int show_result(struct sl_cli *cli, const json_t *summary, const char *folder)
 {
-    const char *status = sl_json_str(summary, "status", "");
     if (cli->json) {
         sl_cli_json(summary);
     } else {
@@ -89,7 +79,11 @@ static int show_result(struct sl_cli *cli, const json_t *summary, const char *fo
     }
     if (sl_was_interrupted())
         return SL_EINTR;
-    return !strcmp(status, "missed") ? SL_EMISS : SL_OK;
+    bool met = true;
+    size_t k;
+    json_t *s;
+    json_array_foreach(json_object_get(summary, "statements"), k, s) met &= sl_json_bool(s, "ok", false);
+    return met ? SL_OK : SL_EMISS;
 }
 
 static int generate(struct sl_cli *cli, const struct args *a, const struct loaded *l,
@@ -135,17 +129,32 @@ static int detach(struct sl_cli *cli, const struct args *a, const struct loaded 
     }
     close(p[1]);
     char c = 0;
-    ssize_t n = pid > 0 ? read(p[0], &c, 1) : -1;
+    if (pid < 0) {
+        close(p[0]);
+        sl_fail(&err, SL_ERUN, "cannot go to the background: %s", strerror(errno));
+        return sl_cli_fail(cli, &err);
+    }
+    ssize_t n;
+    while ((n = read(p[0], &c, 1)) < 0 && errno == EINTR)
+        kill(pid, SIGTERM); // Ctrl-C before traffic flows ends it whole
     close(p[0]);
+    if (n == 1 && c == 'r' && cli->json) {
+        json_t *j = json_pack("{s:s, s:s+, s:i}", "schema", "sluice.detached/1", "run", "run-", a->name,
+                              "pid", (int)pid);
+        sl_cli_json(j);
+        json_decref(j);
+        return SL_OK;
+    }
     if (n == 1 && c == 'r') {
         printf("run-%s is running in the background; 'sluice status run-%s' shows it, "
                "'sluice down run-%s' ends it\n",
                a->name, a->name, a->name);
         return SL_OK;
     }
-    int status = 0;
-    if (pid > 0)
-        waitpid(pid, &status, 0);
+    int status;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return SL_ERUN;
     return WIFEXITED(status) ? WEXITSTATUS(status) : SL_ERUN;
 }
 
@@ -194,7 +203,17 @@ int sl_cmd_run(struct sl_cli *cli, int argc, char **argv)
     }
     struct loaded l = {0};
     struct sl_error err = {0};
-    if (!check_args(&a, &err) || !load(cli, &a, argv[0], &l, &err)) {
+    if (!check_args(&a, &err)) {
+        sl_str_done(&command);
+        return sl_cli_fail(cli, &err);
+    }
+    sl_progress(1, 6, "check", "%s", argv[0]);
+    l.spec = sl_cli_load_spec(cli, argv[0], &status);
+    if (!l.spec) {
+        sl_str_done(&command);
+        return status;
+    }
+    if (!load(cli, &a, &l, &err)) {
         status = sl_cli_fail(cli, &err);
     } else if (!sl_plan_within(l.plan, a.plan_tolerance) && !a.anyway) {
         struct sl_str text = {0};

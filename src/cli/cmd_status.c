@@ -13,6 +13,12 @@ static void add_rows(struct sl_table *t, const json_t *state)
 {
     size_t k;
     json_t *s;
+    if (!json_array_size(json_object_get(state, "statements"))) { // preparing, or an observation
+        sl_table_cell(t, sl_json_str(state, "run", ""));
+        sl_table_cell(t, sl_json_str(state, "state", ""));
+        for (int empty = 0; empty < 5; empty++)
+            sl_table_cell(t, "");
+    }
     json_array_foreach(json_object_get(state, "statements"), k, s)
     {
         char buf[24];
@@ -70,12 +76,16 @@ int sl_cmd_status(struct sl_cli *cli, int argc, char **argv)
     json_t *alive = json_array(), *dead = json_array();
     bool found = false;
     for (size_t k = 0; k < n_runs; k++) {
-        if (!n || !strcmp(argv[0], runs[k])) {
+        if (!n || !strcmp(argv[0], runs[k]) ||
+            (sl_starts_with(runs[k], "run-") && !strcmp(argv[0], runs[k] + 4))) {
             struct sl_error e = {0};
             json_t *state = sl_supervisor_ask(runs[k], "status", &e);
             found = true;
             if (state)
                 json_array_append_new(alive, state);
+            else if (sl_run_owner_alive(runs[k]))
+                json_array_append_new(alive, json_pack("{s:s, s:s, s:[]}", "run", runs[k], "state",
+                                                       "busy", "statements"));
             else
                 json_array_append_new(dead, json_string(runs[k]));
         }

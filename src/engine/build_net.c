@@ -188,6 +188,16 @@ static bool hold(int fd, struct sl_error *err)
     return true;
 }
 
+// What a build that was killed left behind; a build that runs keeps its own.
+void sl_images_sweep_builds(struct sl_engine *e)
+{
+    struct sl_error ignored = {0};
+    SL_AUTO(sl_close_fd) int setup = lock_file("build-setup.lock", &ignored);
+    SL_AUTO(sl_close_fd) int users = setup < 0 ? -1 : lock_file("build-users.lock", &ignored);
+    if (users >= 0 && !flock(setup, LOCK_EX | LOCK_NB) && !flock(users, LOCK_EX | LOCK_NB))
+        off(e);
+}
+
 bool sl_build_net_enter(struct sl_engine *e, struct sl_build_net *net, struct sl_error *err)
 {
     struct sl_build_net n = {.setup = lock_file("build-setup.lock", err), .users = -1};

@@ -31,6 +31,8 @@ struct sl_image_build {
 // Strangers' builds reach ports 80 and 443 of public addresses and the resolvers only: needs root and nft.
 // On failure *sub_reason is "pkg", "download", "syntax", "timeout", or "command" (a step's own failure).
 SL_MUST_USE bool sl_images_build(struct sl_images *k, const struct sl_image_build *b, const char **sub_reason, struct sl_error *err);
+// Removes the builds' network and filter if no build is running: what a killed one left.
+void sl_images_sweep_builds(struct sl_engine *e);
 json_t *sl_images_table(struct sl_images *k); // [{name,tags,set,present,bytes}] for `sluice images list`
 SL_MUST_USE bool sl_images_build_set(struct sl_images *k, const char *set, struct sl_error *err); // "quick", "full"
 SL_MUST_USE bool sl_images_build_kit(struct sl_images *k, const char *name, struct sl_error *err); // one, also when it is there

@@ -42,12 +42,32 @@ bool sl_world_open(struct sl_world *w, const char *run, struct sl_error *err)
            sl_images_holder(w->images, w->holder, err);
 }
 
+bool sl_world_disk_ok(struct sl_world *w, struct sl_error *err)
+{
+    if (!w->engine_root) {
+        struct sl_error ignored;
+        json_t *info = sl_engine_info(w->engine, &ignored);
+        w->engine_root = sl_strdup(sl_json_str(info, "DockerRootDir", "/var/lib/docker"));
+        json_decref(info);
+    }
+    const char *places[] = {w->engine_root, w->work};
+    for (int k = 0; k < 2; k++) {
+        uint64_t left = sl_disk_free_bytes(places[k]);
+        if (left && left < SL_WORLD_DISK_FLOOR) {
+            sl_fail(err, SL_ERUN, "only %llu MiB are left on the disk of '%s'; what runs is stopped",
+                    (unsigned long long)(left >> 20), places[k]);
+            sl_hint(err, "free some space; Sluice keeps at least %llu MiB free",
+                    (unsigned long long)(SL_WORLD_DISK_FLOOR >> 20));
+            return false;
+        }
+    }
+    return true;
+}
+
 void sl_world_close(struct sl_world *w)
 {
-    struct sl_error ignored;
-    if (w->work && !sl_remove_tree(w->work, &ignored))
-        sl_warn("%s", ignored.msg);
-    free(w->work);
+    free(w->engine_root);
+    free(w->work); // the folder goes with sl_sweep_run, once no container can write there
     sl_subnets_free(w->subnets);
     sl_images_free(w->images);
     sl_engine_close(w->engine);
@@ -294,6 +314,14 @@ static bool add_endpoint(struct sl_instance *i, const struct sl_container *c, st
                        c->error[0] ? c->error : c->state);
     if (!sl_netns_open_pid(c->pid, &ep->netns, err))
         return false;
+    // A network we do not know of would stay on the engine's bridge, unwired and unfiltered.
+    const struct sl_service *sv = sl_project_service(i->project, c->service);
+    size_t expected = ep->is_driver ? 1 : sv ? sv->n_networks : 0;
+    if (c->n_nets != expected)
+        return sl_fail(err, SL_ERUN,
+                       "the holder of '%s' has %zu networks, not the %zu of its service (at most 8); nothing "
+                       "is started",
+                       c->service, c->n_nets, expected);
     for (size_t k = 0; k < c->n_nets && ep->n_nets < 8; k++) {
         const struct sl_container_net *from = &c->nets[k];
         const struct sl_render_subnet *s = subnet_named(i, from->network);
@@ -349,13 +377,16 @@ bool sl_instance_wire(struct sl_instance *i, struct sl_endpoint *ep, int ns,
         struct sl_endpoint_net *net = &ep->nets[k];
         char name[16];
         snprintf(name, sizeof name, "%.10sn%zu", name_prefix, k);
+        const char *to = bridge_of(ctx, net->network);
+        if (!to)
+            return sl_fail(err, SL_ERUN, "there is no bridge for network '%s'", net->network);
         struct sl_adopt a = {.container_ns = ep->netns,
                              .inner = net->ifname,
                              .engine_ns = i->world->engine_ns,
                              .engine_bridge = net->bridge,
                              .to_ns = ns,
                              .name = name,
-                             .to_bridge = bridge_of(ctx, net->network)};
+                             .to_bridge = to};
         if (!sl_netns_adopt(&a, err))
             return sl_within(err, "wiring '%s' of '%s'", ep->service, i->project->name);
         net->wired = true;

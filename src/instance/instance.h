@@ -25,10 +25,15 @@ struct sl_world { // what every instance of a run shares
     char *work;        // folder for copies: <state>/work/<run>
     char holder[128];  // holder image
     int engine_ns;     // namespace with the engine's bridges
+    char *engine_root; // the engine's data folder, once asked for
 };
 // Opens engine, images, compose tool; makes the work folder and the holder image.
 SL_MUST_USE bool sl_world_open(struct sl_world *w, const char *run, struct sl_error *err);
-void sl_world_close(struct sl_world *w); // removes the work folder
+void sl_world_close(struct sl_world *w); // the work folder goes with sl_sweep_run
+#define SL_WORLD_DISK_FLOOR (1024ull << 20) // bytes that strangers' projects must leave free
+// Is there room on the engine's disk and on ours? SL_ERUN otherwise: engines cannot bound a container's
+// disk everywhere, so it is watched.
+SL_MUST_USE bool sl_world_disk_ok(struct sl_world *w, struct sl_error *err);
 // A fresh run id: "run-7k3f2a".
 void sl_run_id(const char *prefix, char buf[64]);
 
@@ -66,7 +71,7 @@ struct sl_instance {
     SL_VEC(struct sl_endpoint) endpoints; // after start_holders
 };
 // Pull, kit or build: everything the project's services run from. Does nothing when it is there already.
-// tree: the project's folder (a private copy is made for builds). refs: image per service, in the order of
+// Builds work on a private copy of the project's folder. refs: image per service, in the order of
 // project->services (NULL for disabled ones); caller frees each and the array.
 SL_MUST_USE bool sl_instance_images(struct sl_world *w, const struct sl_project *p, char ***refs,
                                     const char **reason, const char **sub_reason, struct sl_error *err);
@@ -86,7 +91,7 @@ SL_MUST_USE bool sl_instance_settle(struct sl_instance *i, int64_t limit_ns, int
                                     const char **reason, struct sl_error *err);
 struct sl_endpoint *sl_instance_endpoint(struct sl_instance *i, const char *service); // first replica, or driver by name
 void sl_instance_book(const struct sl_instance *i, int index, char *const *image_refs, struct sl_who_book *book);
-// Writes each container's log to dir/<instance>-<service>.log. Best effort.
+// Writes each container's log to dir/<container>.log. Best effort.
 void sl_instance_logs(struct sl_instance *i, const char *dir);
 // Names the project asked for and that nobody owns (from the holders' resolver). Strings are the arena's.
 void sl_instance_external_names(struct sl_instance *i, struct sl_arena *arena, const char *const **names, size_t *n);

@@ -14,6 +14,7 @@ struct span {
     uint32_t first, last;
 };
 struct sl_subnets {
+    struct sl_engine *engine; // borrowed
     uint32_t base, blocks, next, given;
     SL_VEC(struct span) used;
 };
@@ -55,13 +56,21 @@ struct sl_subnets *sl_subnets_new(struct sl_engine *e, const char *run, struct s
         sl_hint(err, "for example SLUICE_SUBNETS=10.201.0.0/16");
         return NULL;
     }
-    json_t *taken = NULL;
-    if (!sl_engine_subnets(e, &taken, err))
-        return NULL;
     struct sl_subnets *s = sl_alloc(sizeof *s);
+    s->engine = e;
     s->base = base & (~0u << (32 - len));
     s->blocks = 1u << (32 - len - BLOCK_BITS);
     s->next = (uint32_t)(sl_fnv1a(run, strlen(run)) % s->blocks);
+    return s;
+}
+
+// What the engine and this machine use now.
+static bool look_around(struct sl_subnets *s, struct sl_error *err)
+{
+    json_t *taken = NULL;
+    if (!sl_engine_subnets(s->engine, &taken, err))
+        return false;
+    s->used.len = 0;
     size_t i;
     json_t *text;
     json_array_foreach(taken, i, text)
@@ -74,11 +83,13 @@ struct sl_subnets *sl_subnets_new(struct sl_engine *e, const char *run, struct s
     }
     json_decref(taken);
     add_own_addresses(s);
-    return s;
+    return true;
 }
 
 bool sl_subnets_take(struct sl_subnets *s, char text[20], struct sl_error *err)
 {
+    if (!look_around(s, err))
+        return false;
     while (s->given < s->blocks) {
         uint32_t first = s->base + (s->next << BLOCK_BITS), last = first + (1u << BLOCK_BITS) - 1;
         s->next = (s->next + 1) % s->blocks;

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 char *sl_run_folder(const char *run)
@@ -60,6 +61,13 @@ void sl_run_note_pid(const char *run, pid_t pid, const char *what)
         fprintf(f, "%d %llu %s\n", (int)pid, start_time(pid), what);
 }
 
+// By descriptor, so that a pid that was taken again meanwhile is not hit.
+static bool signal_process(pid_t pid, unsigned long long born, int sig)
+{
+    SL_AUTO(sl_close_fd) int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    return fd >= 0 && start_time(pid) == born && !syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0);
+}
+
 static int end_noted_processes(const char *run)
 {
     struct sl_error ignored;
@@ -76,10 +84,37 @@ static int end_noted_processes(const char *run)
         unsigned long long born;
         if (sscanf(line, "%d %llu", &pid, &born) != 2 || pid <= 1 || pid == getpid() || !born)
             continue;
-        if (start_time(pid) == born && kill(pid, SIGKILL) == 0)
-            ended++;
+        ended += signal_process(pid, born, SIGKILL);
     }
     return ended;
+}
+
+// The process that owns a run: its supervisor, or an observation. 0 = none is alive.
+static pid_t owner_of(const char *run, unsigned long long *born)
+{
+    SL_AUTO(sl_free_str) char *dir = sl_run_folder(run);
+    SL_AUTO(sl_free_str) char *path = sl_format("%s/pids", dir);
+    SL_AUTO(sl_close_file) FILE *f = sl_exists(path) ? fopen(path, "re") : NULL;
+    int pid;
+    char what[32];
+    while (f && fscanf(f, "%d %llu %31s", &pid, born, what) == 3)
+        if ((!strcmp(what, "supervisor") || !strcmp(what, "observe")) && *born &&
+            start_time(pid) == *born)
+            return pid;
+    return 0;
+}
+
+bool sl_run_owner_alive(const char *run)
+{
+    unsigned long long born;
+    return owner_of(run, &born) != 0;
+}
+
+bool sl_run_owner_stop(const char *run)
+{
+    unsigned long long born = 0;
+    pid_t pid = owner_of(run, &born);
+    return pid && pid != getpid() && signal_process(pid, born, SIGTERM);
 }
 
 // ---- the sweep ---------------------------------------------------------------------------------
@@ -138,10 +173,18 @@ bool sl_sweep_run(const char *run, struct sl_swept *out, struct sl_error *err)
     struct sl_engine *engine = sl_engine_open(NULL, &e);
     if (!engine || !sl_engine_sweep(engine, SL_LABEL_RUN, run, &c->containers, &c->networks, &e))
         first = e;
-    sl_engine_close(engine);
     memset(&e, 0, sizeof e);
     if (!sweep_namespaces(run, &c->namespaces, &e) && !first.code)
         first = e;
+    // Once more: a compose tool that was just ended may have had requests under way.
+    int late = 0, late_networks = 0;
+    memset(&e, 0, sizeof e);
+    if (engine && !first.code &&
+        !sl_engine_sweep(engine, SL_LABEL_RUN, run, &late, &late_networks, &e))
+        first = e;
+    c->containers += late;
+    c->networks += late_networks;
+    sl_engine_close(engine);
     memset(&e, 0, sizeof e);
     if (!sweep_filters(run, &c->tables, &e) && !first.code)
         first = e;
@@ -149,7 +192,8 @@ bool sl_sweep_run(const char *run, struct sl_swept *out, struct sl_error *err)
     SL_AUTO(sl_free_str) char *work = sl_format("%s/work/%s", state, run);
     SL_AUTO(sl_free_str) char *dir = sl_run_folder(run);
     memset(&e, 0, sizeof e);
-    if (!sl_remove_tree(work, &e) && !first.code)
+    // Not while a container may still write there, and not before what a dying compose tool started is gone.
+    if (!first.code && !sl_remove_tree(work, &e))
         first = e;
     // The run folder goes last: while it is there, the run is listed and can be swept again.
     if (!first.code && !sl_remove_tree(dir, &e))
@@ -168,6 +212,11 @@ struct names {
 
 static void add_run(struct names *s, const char *name, size_t len)
 {
+    // "run-7k3f2a": letters, one dash, letters and digits. Locks and the builds' filter are no runs.
+    size_t head = strspn(name, "abcdefghijklmnopqrstuvwxyz");
+    if (!head || head >= len || name[head] != '-' ||
+        head + 1 + strspn(name + head + 1, "abcdefghijklmnopqrstuvwxyz0123456789") < len)
+        return;
     for (size_t k = 0; k < s->len; k++)
         if (strlen(s->at[k]) == len && !memcmp(s->at[k], name, len))
             return;
@@ -263,7 +312,7 @@ static void kill_containers(const char *run)
 {
     int64_t end = sl_mono_ns() + 30000000000;
     int quiet = 0;
-    while (sl_mono_ns() < end && quiet < 3) {
+    while (sl_mono_ns() < end && quiet < 15) { // an engine may still be finishing what it was told
         struct sl_error e = {0};
         struct sl_engine *engine = sl_engine_open(NULL, &e);
         struct sl_container_list list = {0};
@@ -299,7 +348,13 @@ static void watch(int fd, const char *run)
     while (n < 0 && errno == EINTR);
     if (n == 1 && bye == 'q')
         _exit(0);
+    // The wires first: with the hosts' namespaces gone nothing crosses, however many containers there are.
+    sl_interrupt_shield(true);
     end_noted_processes(run);
+    int namespaces = 0;
+    struct sl_error e = {0};
+    if (!sweep_namespaces(run, &namespaces, &e))
+        sl_warn("%s", e.msg);
     kill_containers(run);
     _exit(0);
 }

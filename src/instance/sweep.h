@@ -11,9 +11,9 @@
 struct sl_swept {
     int containers, networks, namespaces, tables, processes;
 };
-// engine_socket NULL = default. With no engine, the rest is removed all the same and the error says what was not.
+// With no engine, the rest is removed all the same and the error says what was not.
 SL_MUST_USE bool sl_sweep_run(const char *run, struct sl_swept *out, struct sl_error *err);
-// Ids of every run that left or has anything (labels, namespaces, tables, run folders). Caller frees.
+// Ids of every run that has or left anything (labels, namespaces, tables, run folders). Caller frees.
 SL_MUST_USE bool sl_sweep_list(char ***runs, size_t *n, struct sl_error *err);
 
 /*
@@ -26,6 +26,8 @@ struct sl_watchdog {
 };
 SL_MUST_USE bool sl_watchdog_start(struct sl_watchdog *w, const char *run, struct sl_error *err); // call before threads
 void sl_watchdog_done(struct sl_watchdog *w); // all is clean: it goes away quietly
-// Remembers a process of the run (drivers, watchdog) in the run folder, so that a sweep can end it.
+// Remembers a process of the run ("supervisor", "observe", "driver") in the run folder, so that a sweep can end it.
 void sl_run_note_pid(const char *run, pid_t pid, const char *what);
+bool sl_run_owner_alive(const char *run); // is its supervisor or observation alive?
+bool sl_run_owner_stop(const char *run);  // asks it to undo everything and end (SIGTERM); false = nobody there
 char *sl_run_folder(const char *run); // <run folder>/<run>; caller frees

@@ -172,6 +172,14 @@ static bool for_all(struct sl_run *r, const char *what,
         n++;
     if (!n)
         gang_worker(&g);
+    // Requests are answered meanwhile; the workers do not touch what is told about the run.
+    while (n && atomic_load(&g.done) < r->instances.len && !atomic_load(&g.failed) && !sl_interrupted() &&
+           !r->stop_asked) {
+        sl_supervisor_serve(r->supervisor);
+        usleep(50000);
+    }
+    if (r->stop_asked) // workers end after what they are at
+        sl_interrupt();
     while (n)
         pthread_join(threads[--n], NULL);
     if (sl_interrupted() || r->stop_asked)
@@ -274,7 +282,6 @@ static bool shaping(struct sl_run *r, struct sl_error *err)
 static bool shape_edge(struct sl_run *r, const struct sl_run_instance *in, uint32_t a, int host_a,
                        uint32_t b, struct sl_error *err)
 {
-    (void)in;
     struct sl_host *h = sl_hosts_get(&r->hosts, host_a);
     struct sl_shape_match m = {.src = a, .dst = b};
     return h && sl_shape_match(h->ns, "up", (uint16_t)(in->statement + 1), &m, err);
@@ -352,6 +359,9 @@ static bool settle(struct sl_run *r, struct sl_error *err)
 {
     for (size_t k = 0; k < r->instances.len; k++) {
         const char *reason;
+        sl_supervisor_serve(r->supervisor);
+        if (r->stop_asked)
+            return sl_fail(err, SL_EINTR, "interrupted");
         if (!sl_instance_settle(r->instances.at[k].instance, 90 * SECOND, 4, SL_RUN_STEPS, &reason, err))
             return false;
     }
@@ -428,6 +438,7 @@ static bool wait_for_drivers(struct sl_run *r, struct sl_error *err)
         if (!waiting || sl_mono_ns() > end)
             return true; // a driver that never gets ready shows as a missed rate, with its error
         sl_progress(4, SL_RUN_STEPS, "start", "waiting for %zu drivers (%s)", waiting, who);
+        sl_supervisor_serve(r->supervisor);
         if (!sl_sleep_ns(SECOND / 10) || r->stop_asked)
             return sl_fail(err, SL_EINTR, "interrupted");
     }

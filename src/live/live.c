@@ -4,12 +4,16 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/paths.h"
 #include "base/proc.h"
 #include "base/table.h"
 #include "base/units.h"
 #include "live/run.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static json_t *on_request(void *ctx, const char *cmd, const json_t *request)
 {
@@ -62,11 +66,15 @@ static void tear_down(struct sl_run *r)
     }
     sl_supervisor_close(r->supervisor);
     struct sl_error e = {0};
-    if (!sl_sweep_run(r->id, NULL, &e))
+    bool clean = !r->claimed || sl_sweep_run(r->id, NULL, &e);
+    if (!clean)
         sl_warn("%s; 'sluice down %s' tries again", e.msg, r->id);
     if (r->world_open)
         sl_world_close(&r->world);
-    sl_watchdog_done(&r->dog);
+    if (clean)
+        sl_watchdog_done(&r->dog);
+    else if (r->dog.pid)
+        close(r->dog.fd); // the alarm: it stops what still runs
     for (size_t s = 0; r->controls && s < r->spec->n_statements; s++)
         free(r->controls[s].sources);
     free(r->controls);
@@ -79,10 +87,29 @@ static void tear_down(struct sl_run *r)
     free(r->folder);
 }
 
+// The run folder is made by one run only: two of the same name must not take each other down.
+static bool claim(struct sl_run *r, struct sl_error *err)
+{
+    SL_AUTO(sl_free_str) char *base = sl_path_run();
+    SL_AUTO(sl_free_str) char *mine = sl_run_folder(r->id);
+    if (!sl_mkdirs(base, err))
+        return false;
+    if (mkdir(mine, 0700)) {
+        int why = errno;
+        if (why != EEXIST)
+            return sl_fail(err, SL_ERUN, "cannot make the run folder '%s': %s", mine, strerror(why));
+        sl_fail(err, SL_EUSAGE, "there is a run '%s' already", r->id);
+        sl_hint(err, "'sluice down %s' ends it and removes what is left of it", r->id);
+        return false;
+    }
+    r->claimed = true;
+    return true;
+}
+
 static bool prepare(struct sl_run *r, struct sl_error *err)
 {
     r->folder = r->opt->out ? sl_strdup(r->opt->out) : default_folder(r);
-    if (!sl_run_write_inputs(r, err) || !sl_watchdog_start(&r->dog, r->id, err))
+    if (!claim(r, err) || !sl_run_write_inputs(r, err) || !sl_watchdog_start(&r->dog, r->id, err))
         return false;
     sl_run_note_pid(r->id, getpid(), "supervisor");
     r->supervisor = sl_supervisor_open(r->id, on_request, r, err);
@@ -93,12 +120,23 @@ static bool prepare(struct sl_run *r, struct sl_error *err)
     return sl_world_open(&r->world, r->id, err);
 }
 
-static void tell_ready(int fd)
+// Who waits for the traffic goes on; from then on the terminal is no longer ours.
+static void tell_ready(const struct sl_run *r)
 {
-    if (fd >= 0) {
-        ssize_t n = write(fd, "r", 1);
-        (void)n;
+    if (r->opt->ready_fd < 0)
+        return;
+    SL_AUTO(sl_free_str) char *log = sl_format("%s/supervisor.log", r->folder);
+    int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644), in = open("/dev/null", O_RDONLY);
+    fflush(NULL);
+    if (in >= 0 && out >= 0) {
+        dup2(in, 0);
+        dup2(out, 1);
+        dup2(out, 2);
     }
+    sl_close_fd(&in);
+    sl_close_fd(&out);
+    ssize_t n = write(r->opt->ready_fd, "r", 1);
+    (void)n;
 }
 
 // From nothing to the end of traffic. *why is set when it was ended before its time.
@@ -106,7 +144,7 @@ static bool generate(struct sl_run *r, const char **why, struct sl_error *err)
 {
     if (!prepare(r, err) || !sl_run_bring_up(r, err) || !sl_run_start_drivers(r, err))
         return false;
-    tell_ready(r->opt->ready_fd);
+    tell_ready(r);
     if (!sl_run_traffic(r, err)) {
         if (err->code != SL_EINTR)
             return false;

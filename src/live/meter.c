@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { MAX_EDGES = 4096 };
+
 struct meter_flow { // hangs on a live flow
     int edge;       // index into edges, -1 = not ours to count
     int64_t second; // last second it was counted as active
@@ -71,6 +73,8 @@ static int edge_of(struct sl_meter *m, const struct port *p, const struct sl_flo
             e->proto == f->tuple.proto && e->dport == f->tuple.dport)
             return (int)k;
     }
+    if (m->edges.len >= MAX_EDGES)
+        return -1; // a port scan is not worth more
     struct sl_meter_edge *e = SL_PUSH(&m->edges);
     *e = (struct sl_meter_edge){.instance = a->instance,
                                 .src = a->endpoint,

@@ -27,6 +27,7 @@ struct sl_run_instance {
     int users, users_max;
     struct sl_drive *drive;
     uint64_t seen_bytes, seen_requests; // at the last tick
+    int bad_looks;     // in a row at which a service was down
     char trouble[160]; // "" or why it cannot do its part
 };
 struct sl_run_event {
@@ -42,6 +43,7 @@ struct sl_run {
     char *folder;
     struct sl_world world;
     bool world_open;
+    bool claimed; // the run folder is ours: only then is anything swept
     struct sl_watchdog dog;
     struct sl_hosts hosts;
     SL_VEC(struct sl_run_project) projects;

@@ -123,11 +123,11 @@ static void shape_statement(struct sl_run *r, size_t s)
 
 static void tick(struct sl_run *r, double dt_s)
 {
-    struct sl_sample samples[256];
+    struct sl_sample *samples = sl_alloc((r->instances.len + 1) * sizeof *samples);
     for (size_t s = 0; s < r->spec->n_statements; s++) {
         struct sl_control *c = &r->controls[s];
         size_t n = 0;
-        for (size_t k = 0; k < r->instances.len && n < 256; k++) {
+        for (size_t k = 0; k < r->instances.len; k++) {
             struct sl_run_instance *in = &r->instances.at[k];
             if (in->statement != (int)s)
                 continue;
@@ -151,6 +151,7 @@ static void tick(struct sl_run *r, double dt_s)
         }
         shape_statement(r, s);
     }
+    free(samples);
 }
 
 static void show(struct sl_run *r, double t_s)
@@ -184,7 +185,9 @@ static void look_at_containers(struct sl_run *r)
         struct sl_error e;
         if (in->trouble[0] || !sl_instance_state(in->instance, &s, &e))
             continue;
-        if (!s.exited_bad && !s.restarting && s.total)
+        // A restart is a service's own affair, unless it goes on.
+        in->bad_looks = s.exited_bad || s.restarting || !s.total ? in->bad_looks + 1 : 0;
+        if (!in->bad_looks || (s.restarting && !s.exited_bad && in->bad_looks < 3))
             continue;
         snprintf(in->trouble, sizeof in->trouble, "%.150s",
                  s.dead[0] ? s.dead : s.waiting[0] ? s.waiting : "its containers are gone");
@@ -234,6 +237,8 @@ bool sl_run_traffic(struct sl_run *r, struct sl_error *err)
             show(r, (double)(now - r->traffic_mono_ns) / 1e9);
         }
         if (now - last_look >= 4 * SECOND) {
+            if (!sl_world_disk_ok(&r->world, err))
+                return false;
             look_at_containers(r);
             last_look = sl_mono_ns();
         }

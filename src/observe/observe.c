@@ -58,11 +58,10 @@ static const char *bridge_of(void *ctx, const char *network)
 {
     static _Thread_local char name[16];
     const struct sl_project *p = ctx;
-    snprintf(name, sizeof name, "net0");
     for (size_t k = 0; k < p->n_networks; k++)
         if (!strcmp(p->networks[k].key, network))
-            snprintf(name, sizeof name, "net%u", (unsigned)k % 1000);
-    return name;
+            return snprintf(name, sizeof name, "net%u", (unsigned)k % 1000) > 0 ? name : NULL;
+    return NULL;
 }
 
 static bool make_namespace(struct job *j, struct sl_error *err)
@@ -212,8 +211,7 @@ static bool run_level(struct job *j, struct sl_drive *d, int64_t until, struct s
 static bool measure(struct job *j, struct sl_drive *d, const struct sl_door *door, int users,
                     int64_t until, struct level *out, struct sl_error *err)
 {
-    struct sl_drive_stats a, b;
-    sl_drive_read(d, &a);
+    struct sl_drive_stats b;
     uint64_t bytes = sl_watch_bytes(j->watch, SL_PEER_DRIVER, door->service->name, door->port);
     int64_t begin = sl_mono_ns();
     if (!run_level(j, d, until, err))
@@ -222,7 +220,6 @@ static bool measure(struct job *j, struct sl_drive *d, const struct sl_door *doo
     sl_drive_read(d, &b);
     uint64_t now = sl_watch_bytes(j->watch, SL_PEER_DRIVER, door->service->name, door->port);
     *out = (struct level){users, (double)(now - bytes) * 8 / s, b.requests_per_s};
-    (void)a;
     return true;
 }
 
@@ -464,7 +461,10 @@ static void conclude(struct job *j, bool ok, const struct sl_error *failure)
         return;
     }
     r->grade = '-';
-    r->message = sl_arena_strdup(&r->arena, failure->msg);
+    r->message = failure->file[0] && failure->line
+                     ? sl_arena_format(&r->arena, "%s:%d:%d: %s", failure->file, failure->line,
+                                       failure->col ? failure->col : 1, failure->msg)
+                     : sl_arena_strdup(&r->arena, failure->msg);
     r->sub_reason = sl_arena_strdup(&r->arena, j->sub ? j->sub : "");
     if (!j->reason || !sl_reason_find(j->reason, &r->reason))
         r->reason = SL_REASON_START_FAILED;
@@ -489,10 +489,14 @@ static void tear_down(struct job *j)
     SL_VEC_DONE(&j->phases);
     sl_close_fd(&j->ns);
     struct sl_error e = {0};
-    if (j->world.run[0] && !sl_sweep_run(j->world.run, NULL, &e))
+    bool clean = !j->world.run[0] || sl_sweep_run(j->world.run, NULL, &e);
+    if (!clean)
         sl_warn("%s", e.msg);
     sl_world_close(&j->world);
-    sl_watchdog_done(&j->dog);
+    if (clean)
+        sl_watchdog_done(&j->dog);
+    else if (j->dog.pid)
+        close(j->dog.fd); // the alarm: it stops what still runs
     sl_project_free(j->project);
 }
 
@@ -575,12 +579,15 @@ bool sl_observe_project(const struct sl_found *found, const struct sl_observe_op
     if (ok) {
         describe(&j);
         // What fails here is our trouble, not the project's.
-        ours = !(sl_watchdog_start(&j.dog, run, &failure) && sl_world_open(&j.world, run, &failure));
-        ok = !ours;
-        sl_run_note_pid(run, getpid(), "observe");
+        bool guarded = sl_watchdog_start(&j.dog, run, &failure);
+        if (guarded)
+            sl_run_note_pid(run, getpid(), "observe");
+        ours = !(guarded && sl_world_open(&j.world, run, &failure));
+        ok = !ours && sl_world_disk_ok(&j.world, &failure);
+        ours |= !ours && !ok;
         ok = ok && start(&j, &failure) && idle_phase(&j, &failure) && drive_doors(&j, &failure);
     }
-    ours |= failure.code == SL_EINTR;
+    ours |= failure.code == SL_EINTR || failure.code == SL_EENV;
     sl_interrupt_shield(true); // what is collected and undone now is not cut short
     if (!ours)
         conclude(&j, ok, &failure);
