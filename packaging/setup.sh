@@ -14,6 +14,13 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo -- "$@"; fi
 }
 
+# Namespaces, captures and packages need root: the script starts itself again through sudo.
+become_root() {
+    [ "$(id -u)" = 0 ] && return 0
+    command -v sudo >/dev/null || die "this needs root (network namespaces, packet capture); run it as root"
+    exec sudo --preserve-env=DOCKER_HOST,SLUICE_STATE,CI -- bash "$0" "$@"
+}
+
 # Installs those of the named packages that are not there.
 need_packages() {
     local missing="" p
@@ -62,7 +69,8 @@ engine_log=""
 # Uses the engine that runs, else starts one of its own, which stop_engine ends again.
 start_engine() {
     engine_answers && return 0
-    need_packages $engine_packages curl
+    command -v dockerd >/dev/null || need_packages $engine_packages
+    need_packages curl iptables
     engine_answers && return 0 # installing it may have started it
     if [ -n "${DOCKER_HOST:-}" ] || [ "$(id -u)" != 0 ] || ! command -v dockerd >/dev/null; then
         return 1

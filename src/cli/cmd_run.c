@@ -23,11 +23,13 @@ struct args {
     uint64_t mem;
     const char *name, *out, *capture, *catalog;
     const char *pin[16], *ban[16];
+    const char *attach;
     bool dry_run, anyway, detach;
 };
 
 struct loaded { // a spec with its plan, and what the plan borrows
-    struct sl_spec *spec;
+    const struct sl_spec *spec;   // the one below, or the plan's own
+    struct sl_spec *owned_spec;
     struct sl_record **records;
     size_t n_records;
     struct sl_plan *plan;
@@ -39,7 +41,7 @@ static void unload(struct loaded *l)
     for (size_t k = 0; k < l->n_records; k++)
         sl_record_free(l->records[k]);
     free(l->records);
-    sl_spec_free(l->spec);
+    sl_spec_free(l->owned_spec);
 }
 
 static bool load(struct sl_cli *cli, const struct args *a, struct loaded *l, struct sl_error *err)
@@ -59,6 +61,21 @@ static bool load(struct sl_cli *cli, const struct args *a, struct loaded *l, str
     sl_budget_fill(&opt.cpu, &opt.mem_bytes);
     l->plan = ok ? sl_plan_make(l->spec, l->records, l->n_records, &opt, err) : NULL;
     return l->plan != NULL;
+}
+
+static bool load_plan(const char *path, struct loaded *l, struct sl_error *err)
+{
+    json_t *j = sl_json_load(path, err);
+    if (!j)
+        return false;
+    l->plan = sl_plan_from_json(j, err);
+    json_decref(j);
+    if (!l->plan) {
+        sl_at(err, path, 0, 0);
+        return sl_within(err, "plan '%s'", path);
+    }
+    l->spec = l->plan->spec;
+    return true;
 }
 
 // 0 when everything was met.
@@ -162,6 +179,8 @@ static bool check_args(struct args *a, struct sl_error *err)
 {
     if (strcmp(a->capture, "pcap") && strcmp(a->capture, "flows") && strcmp(a->capture, "none"))
         return sl_fail(err, SL_EUSAGE, "--capture is pcap, flows or none, not '%s'", a->capture);
+    if (a->attach)
+        return sl_fail(err, SL_ERUN, "--attach is not there yet in this version");
     if (a->name && (!a->name[0] || strlen(a->name) > 20 ||
                     strspn(a->name, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(a->name)))
         return sl_fail(err, SL_EUSAGE, "--name '%s' must be 1 to 20 small letters and digits", a->name);
@@ -188,6 +207,7 @@ int sl_cmd_run(struct sl_cli *cli, int argc, char **argv)
         {"mem", 0, SL_OPT_BYTES, "SIZE", "budget for the plan", &a.mem},
         {"pin", 0, SL_OPT_LIST, "PROJECT", "use it wherever it can serve; may be repeated", a.pin},
         {"ban", 0, SL_OPT_LIST, "PROJECT", "never use it; may be repeated", a.ban},
+        {"attach", 0, SL_OPT_TEXT, "H=WHERE", "put a host elsewhere (not there yet)", &a.attach},
         {"dry-run", 0, SL_OPT_FLAG, NULL, "show the plan and stop", &a.dry_run},
         {"anyway", 0, SL_OPT_FLAG, NULL, "run a plan that is outside its tolerance", &a.anyway},
         {"detach", 0, SL_OPT_FLAG, NULL, "go on in the background once traffic flows", &a.detach},
@@ -208,12 +228,15 @@ int sl_cmd_run(struct sl_cli *cli, int argc, char **argv)
         return sl_cli_fail(cli, &err);
     }
     sl_progress(1, 6, "check", "%s", argv[0]);
-    l.spec = sl_cli_load_spec(cli, argv[0], &status);
-    if (!l.spec) {
-        sl_str_done(&command);
-        return status;
+    bool planned = sl_ends_with(argv[0], ".json"); // `sluice plan -o`, or plan.json of a run folder
+    if (!planned) {
+        l.spec = l.owned_spec = sl_cli_load_spec(cli, argv[0], &status);
+        if (!l.spec) {
+            sl_str_done(&command);
+            return status;
+        }
     }
-    if (!load(cli, &a, &l, &err)) {
+    if (!(planned ? load_plan(argv[0], &l, &err) : load(cli, &a, &l, &err))) {
         status = sl_cli_fail(cli, &err);
     } else if (!sl_plan_within(l.plan, a.plan_tolerance) && !a.anyway) {
         struct sl_str text = {0};

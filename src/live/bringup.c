@@ -295,7 +295,7 @@ static bool shape_instance(struct sl_run *r, struct sl_run_instance *in, struct 
     uint16_t id = (uint16_t)(in->statement + 1);
     for (int side = 0; side < 2; side++) {
         struct sl_host *h = sl_hosts_get(&r->hosts, side ? s->to : s->from);
-        if (!sl_shape_class(h->ns, "up", id, s->rate_bps * 1.10, err))
+        if (!sl_shape_class(h->ns, "up", id, s->rate_bps * SL_RUN_HEADROOM, err))
             return false;
     }
     for (size_t x = 0; x < in->instance->endpoints.len; x++) {

@@ -59,6 +59,7 @@ struct sl_run {
     const char *state; // "images", "start", "traffic", "collect"
 };
 enum { SL_RUN_STEPS = 6 };
+#define SL_RUN_HEADROOM 1.08 // upper bound of a driven statement's rate, times what was asked
 void sl_run_event(struct sl_run *r, const char *type, const char *fmt, ...) SL_PRINTF(3, 4);
 // bringup.c: everything up to running services and ready drivers.
 SL_MUST_USE bool sl_run_bring_up(struct sl_run *r, struct sl_error *err);

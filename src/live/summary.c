@@ -283,8 +283,9 @@ static json_t *metadata_json(struct sl_run *r)
     json_object_set_new(m, "offloads", json_string("off on every captured or counted interface"));
     json_object_set_new(m, "rate_counts", json_string("layer-2 bytes at the 'from' host's interface"));
     json_object_set_new(m, "shaping",
-                        json_string("HTB per statement at both hosts' gateways; 1.10 times the asked "
-                                    "rate for driven sources, the asked rate for self-driven ones"));
+                        json_sprintf("HTB per statement at both hosts' gateways; %.2f times the asked rate for "
+                                     "driven sources, the wanted rate for self-driven ones",
+                                     SL_RUN_HEADROOM));
     json_object_set_new(m, "captured_packets", json_integer((json_int_t)packets));
     json_object_set_new(m, "capture_drops", json_integer((json_int_t)drops));
     json_object_set_new(m, "images", images_json(r));

@@ -90,7 +90,11 @@ static double done_requests(struct sl_run_instance *in)
     return n;
 }
 
-// Self-driven sources can only be held back: the heavier direction gets what is wanted less the other.
+/*
+ * The upper bound: the heavier direction may carry what the statement may have less what the other
+ * carries. Self-driven sources can only be held back, so theirs is the wanted rate itself; drivers are
+ * steered, so theirs is a little above what was asked.
+ */
 static void shape_statement(struct sl_run *r, size_t s)
 {
     const struct sl_statement *st = &r->spec->statements[s];
@@ -98,8 +102,9 @@ static void shape_statement(struct sl_run *r, size_t s)
     bool self = false;
     for (size_t k = 0; k < c->n_sources; k++)
         self |= !c->sources[k].driven;
-    if (!self || !c->n_sources)
+    if (!c->n_sources)
         return;
+    double limit = self ? c->wanted_bps : SL_RUN_HEADROOM * c->asked_bps;
     const struct sl_meter_statement *m = sl_meter_statement(r->meter, s);
     double up = 0, down = 0;
     size_t n = m->seconds.len, from = n > 4 ? n - 4 : 0;
@@ -109,10 +114,10 @@ static void shape_statement(struct sl_run *r, size_t s)
     }
     double share_up = up + down > 0 ? up / (up + down) : 0.5;
     bool up_heavy = share_up >= 0.5;
-    double minor = c->wanted_bps * (up_heavy ? 1 - share_up : share_up);
-    double major = fmax(c->wanted_bps - minor, 16000);
+    double minor = limit * (up_heavy ? 1 - share_up : share_up);
+    double major = fmax(limit - minor, 16000);
     if (st->count == (up_heavy ? SL_COUNT_UP : SL_COUNT_DOWN))
-        major = c->wanted_bps;
+        major = limit;
     struct sl_error e = {0};
     struct sl_host *major_host = sl_hosts_get(&r->hosts, up_heavy ? st->from : st->to);
     struct sl_host *minor_host = sl_hosts_get(&r->hosts, up_heavy ? st->to : st->from);

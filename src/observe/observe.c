@@ -162,6 +162,9 @@ static void read_usage(struct job *j, struct usage *out)
 
 static bool idle_phase(struct job *j, struct sl_error *err)
 {
+    j->reason = "start_failed";
+    if (!sl_world_disk_ok(&j->world, err))
+        return false;
     say(j, "idle phase");
     sl_watch_phase(j->watch, "idle");
     *SL_PUSH(&j->phases) = (struct sl_phase){.name = "idle", .protocol = "", .target = ""};
@@ -282,6 +285,8 @@ static bool driven_phase(struct job *j, const struct sl_door *door, int64_t dura
     snprintf(what, sizeof what, "driving %s on %.60s:%u", door->protocol, door->service->name,
              door->port);
     say(j, what);
+    if (!sl_world_disk_ok(&j->world, err))
+        return false;
     struct sl_drive_spec spec;
     sl_door_spec(door, &spec);
     spec.seed = j->opt->seed;
