@@ -22,6 +22,8 @@ static void learn(struct sl_source *s, double dt_s, const struct sl_sample *m)
         return;
     double told = s->rate * dt_s;
     s->backlog = clamp(s->backlog + told - m->requests, 0, 6 * told + 6);
+    if (s->measured_bps >= 0.95 * s->wanted_bps)
+        s->backlog = 0; // it gives its part, in fewer and larger replies
     if (s->backlog > 2 * told + 2 && s->users < s->users_max) {
         int more = s->users / 2 + 1;
         s->users = s->users + more > s->users_max ? s->users_max : s->users + more;
@@ -54,6 +56,7 @@ void sl_control_tick(struct sl_control *c, double dt_s, const struct sl_sample *
             continue;
         // A saturated driver is told clearly more than it does, so that it is seen when it catches up.
         double part = s->saturated ? s->measured_bps * 1.3 : rest * s->share / shares;
+        s->wanted_bps = part;
         s->rate = fmax(0.05, part / s->bits_per_request);
     }
 }

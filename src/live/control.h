@@ -2,11 +2,12 @@
 /*
  * Rate control by feedback. Pure: time and measurements are arguments.
  *
- * Method   per statement, an error integral with a leak turns the asked rate into a wanted one; per
- *          source, the wanted rate becomes requests per second through the measured bits per request
- *          (bits over requests of the last ten seconds or so: replies differ in size, and one may take seconds); a driver that is two seconds behind what it was told gets more sessions
- *          (half as many again), up to the flow bound; one that still cannot is saturated, and its share goes to the
- *          others.
+ * Method   per statement, an error integral with a leak turns the asked rate into a wanted one. Per
+ *          source, its part of that becomes requests per second through the measured bits per request
+ *          (sums over ten seconds or so: replies differ in size, and one may take seconds). A driver that gives
+ *          less than its part and is two seconds behind what it was told gets more sessions (half as
+ *          many again), up to the flow bound; one that still cannot is saturated, and what it lacks
+ *          goes to the others.
  * Units    bits and seconds.
  */
 #pragma once
@@ -19,6 +20,7 @@ struct sl_source { // one driver, or one self-driven instance
     double bits_per_request; // estimate; > 0
     double sum_bits, sum_requests; // leaky sums behind the estimate; 0 at first
     double rate;             // requests per second told to the driver
+    double wanted_bps;       // its part of the rate behind that; 0 at first
     int users, users_max;
     double backlog;          // requests told and not done: grows only when the driver cannot keep up
     bool saturated;
