@@ -16,7 +16,7 @@ interrupted() {
 }
 
 start live run web.dtsl --name "${tag}a" --duration 120s --out live --progress none
-until_true 90 in_state "run-${tag}a" traffic || die "no traffic after 90 s: $(cat live.err)"
+flowing "run-${tag}a" live
 check "containers run" test -n "$(running_containers "run-${tag}a")"
 sleep 3
 interrupted "run-${tag}a" "during traffic"

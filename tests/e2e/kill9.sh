@@ -7,7 +7,7 @@ fixture
 before
 run=run-$tag
 start run run web.dtsl --name "$tag" --duration 300s --out out --progress none
-until_true 90 in_state "$run" traffic || die "no traffic after 90 s: $(cat run.err)"
+flowing "$run" run
 sleep 2
 remember_pids "$run"
 check "its containers run" test -n "$(running_containers "$run")"

@@ -8,7 +8,7 @@ umask 022
 test_name=$(basename "$0" .sh)
 here=$(cd "$(dirname "$0")" && pwd)
 SLUICE=${SLUICE:-$here/../../build/sluice}
-E2E_FIXTURE=${E2E_FIXTURE:-$here/../../build/tests/e2e/fixture}
+E2E_FIXTURE=${E2E_FIXTURE:-$(cd "$(dirname "$SLUICE")" && pwd)/tests/e2e/fixture}
 E2E_EXAMPLES=${E2E_EXAMPLES:-$here/../../examples/projects}
 export TERM=dumb
 unset DOCKER_HOST SLUICE_SUBNETS
@@ -44,7 +44,7 @@ finish() {
     local status=$? p r
     trap - EXIT INT TERM
     for p in "${children[@]}"; do
-        kill -INT "$p" 2>/dev/null
+        kill -TERM "$p" 2>/dev/null # not INT: what a script puts in the background may ignore that
     done
     for p in "${children[@]}"; do
         wait "$p" 2>/dev/null
@@ -120,8 +120,8 @@ fixture() {
     exec 9>"$E2E_FIXTURE/lock"
     flock 9
     if ! [ "$E2E_FIXTURE/catalog.db" -nt "$SLUICE" ]; then
-        rm -rf "$E2E_FIXTURE"/catalog.db* "$E2E_FIXTURE/static-site" "$E2E_FIXTURE/store"
-        cp -r "$E2E_EXAMPLES/static-site" "$E2E_FIXTURE/" && mkdir "$E2E_FIXTURE/store" || exit 1
+        rm -rf "$E2E_FIXTURE"/{catalog.db,new,static-site,store}
+        cp -r "$E2E_EXAMPLES/static-site" "$E2E_FIXTURE/" && mkdir "$E2E_FIXTURE"/{store,new} || exit 1
         cat >"$E2E_FIXTURE/store/compose.yml" <<'Y'
 services:
   store:
@@ -130,10 +130,9 @@ services:
     ports: ["6379:6379"]
 Y
         say "observing the fixture's projects"
-        "$SLUICE" observe --quick --idle 1s --driven 6s --quiet --catalog "$E2E_FIXTURE/new.db" \
+        "$SLUICE" observe --quick --idle 1s --driven 6s --quiet --catalog "$E2E_FIXTURE/new/catalog.db" \
             "$E2E_FIXTURE/static-site" "$E2E_FIXTURE/store" || die "the fixture cannot be observed"
-        mv "$E2E_FIXTURE/new.db" "$E2E_FIXTURE/catalog.db"
-        rm -f "$E2E_FIXTURE"/new.db-*
+        mv "$E2E_FIXTURE/new/catalog.db" "$E2E_FIXTURE/"
     fi
     cp "$E2E_FIXTURE/catalog.db" "$SLUICE_STATE/catalog.db" || exit 1
     exec 9>&-
@@ -178,6 +177,14 @@ except Exception:
     print("")'
 }
 in_state() { [ "$(state_of "$1")" = "$2" ]; }
+# flowing RUN OUT: waits until traffic flows in $child's run; its error output is OUT.err.
+flowing() {
+    local end=$((SECONDS + 90))
+    until in_state "$1" traffic; do
+        kill -0 "$child" 2>/dev/null && [ $SECONDS -lt $end ] || die "no traffic in $1: $(cat "$2.err")"
+        sleep 0.2
+    done
+}
 remember_pids() { cat "$SLUICE_RUNDIR/$1/pids" >"$work/pids.$1" 2>/dev/null; }
 
 # pid and start time as `pids` has them: alive when both match.

@@ -25,7 +25,7 @@ generate cache traffic from h1 to external with 2 Mbps using >= 2 flows;
 S
 run=run-$tag
 start run run two.dtsl --name "$tag" --duration 26s --capture pcap --out out --progress none
-until_true 90 in_state "$run" traffic || die "no traffic after 90 s: $(cat run.err)"
+flowing "$run" run
 remember_pids "$run"
 # The counters of h1, twice, each with the second of traffic at which they were read.
 sample() {
