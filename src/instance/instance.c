@@ -522,6 +522,10 @@ void sl_instance_logs(struct sl_instance *i, const char *dir)
 {
     struct sl_error ignored = {0};
     struct sl_container_list list = {0};
+    if (!sl_mkdirs(dir, &ignored)) {
+        sl_warn("%s", ignored.msg);
+        return;
+    }
     if (!sl_engine_containers(i->world->engine, SL_LABEL_INSTANCE, i->name, &list, &ignored))
         return;
     for (size_t k = 0; k < list.len; k++) {

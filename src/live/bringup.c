@@ -9,6 +9,7 @@
 #include "netns/shape.h"
 #include "observe/doors.h"
 #include <math.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -355,6 +356,46 @@ static bool metering(struct sl_run *r, struct sl_error *err)
     return r->meter != NULL;
 }
 
+/*
+ * A capture's ring lasts two to three seconds (a block is handed over after 20 ms, however little is in
+ * it), and bringing up takes longer. Until the control loop begins, a thread owns the meter and takes in
+ * what is there; a file that cannot be written is told by the loop's first reading.
+ */
+static void *pump(void *arg)
+{
+    struct sl_run *r = arg;
+    while (!atomic_load(&r->pump_stop)) {
+        struct sl_error ignored;
+        struct pollfd fds[256];
+        int raw[256];
+        size_t n = sl_meter_fds(r->meter, raw, 256);
+        for (size_t k = 0; k < n; k++)
+            fds[k] = (struct pollfd){.fd = raw[k], .events = POLLIN};
+        poll(fds, (nfds_t)n, 100);
+        if (!sl_meter_read(r->meter, &ignored))
+            break;
+    }
+    return NULL;
+}
+
+static bool pump_start(struct sl_run *r, struct sl_error *err)
+{
+    int why = pthread_create(&r->pump, NULL, pump, r);
+    if (why)
+        return sl_fail(err, SL_ERUN, "cannot start a thread: %s", strerror(why));
+    r->pumping = true;
+    return true;
+}
+
+void sl_run_pump_stop(struct sl_run *r)
+{
+    if (!r->pumping)
+        return;
+    atomic_store(&r->pump_stop, true);
+    pthread_join(r->pump, NULL);
+    r->pumping = false;
+}
+
 static bool settle(struct sl_run *r, struct sl_error *err)
 {
     for (size_t k = 0; k < r->instances.len; k++) {
@@ -381,7 +422,7 @@ bool sl_run_bring_up(struct sl_run *r, struct sl_error *err)
     for (size_t k = 0; k < r->instances.len; k++)
         if (!wire(r, k, err) || !shape_instance(r, &r->instances.at[k], err))
             return false;
-    return metering(r, err) && for_all(r, "services", start_services, err) && settle(r, err);
+    return metering(r, err) && pump_start(r, err) && for_all(r, "services", start_services, err) && settle(r, err);
 }
 
 // ---- drivers -----------------------------------------------------------------------------------

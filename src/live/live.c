@@ -50,6 +50,7 @@ static void tear_down(struct sl_run *r)
     sl_progress(6, SL_RUN_STEPS, "collect", "removing containers, networks and hosts");
     for (size_t k = 0; k < r->instances.len; k++)
         sl_drive_stop(r->instances.at[k].drive);
+    sl_run_pump_stop(r);
     sl_meter_free(r->meter);
     sl_who_free(r->book);
     for (size_t k = 0; k < r->instances.len; k++) {
@@ -144,6 +145,7 @@ static bool generate(struct sl_run *r, const char **why, struct sl_error *err)
 {
     if (!prepare(r, err) || !sl_run_bring_up(r, err) || !sl_run_start_drivers(r, err))
         return false;
+    sl_run_pump_stop(r);
     tell_ready(r);
     if (!sl_run_traffic(r, err)) {
         if (err->code != SL_EINTR)

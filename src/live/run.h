@@ -10,6 +10,8 @@
 #include "live/live.h"
 #include "live/meter.h"
 #include "live/supervisor.h"
+#include <pthread.h>
+#include <stdatomic.h>
 
 struct sl_run_project { // one per record that the plan uses
     const struct sl_record *record;
@@ -51,6 +53,9 @@ struct sl_run {
     struct sl_who_book *book;
     struct sl_meter_instance *metered;
     struct sl_meter *meter;
+    pthread_t pump; // owns the meter while pumping
+    bool pumping;
+    atomic_bool pump_stop;
     struct sl_control *controls; // per statement
     struct sl_supervisor *supervisor;
     SL_VEC(struct sl_run_event) events;
@@ -61,9 +66,11 @@ struct sl_run {
 enum { SL_RUN_STEPS = 6 };
 #define SL_RUN_HEADROOM 1.08 // upper bound of a driven statement's rate, times what was asked
 void sl_run_event(struct sl_run *r, const char *type, const char *fmt, ...) SL_PRINTF(3, 4);
-// bringup.c: everything up to running services and ready drivers.
+// bringup.c: everything up to running services and ready drivers. From the first wire on a thread reads
+// the meter, until it is stopped.
 SL_MUST_USE bool sl_run_bring_up(struct sl_run *r, struct sl_error *err);
 SL_MUST_USE bool sl_run_start_drivers(struct sl_run *r, struct sl_error *err);
+void sl_run_pump_stop(struct sl_run *r); // does nothing when none runs
 // traffic.c: the control loop until the end.
 SL_MUST_USE bool sl_run_traffic(struct sl_run *r, struct sl_error *err);
 // summary.c: judging and the run folder.
