@@ -82,7 +82,8 @@ bool sl_mkdirs(const char *path, struct sl_error *err)
 {
     char buf[PATH_MAX];
     if (!sl_copy(buf, sizeof buf, path) || !buf[0])
-        return sl_fail(err, SL_ERUN, "cannot make folder '%s': the name is too long or empty", path);
+        return sl_fail(err, SL_ERUN, "cannot make folder '%s': the name is too long or empty",
+                       path);
     for (char *p = buf + 1;; p++) {
         if (*p != '/' && *p)
             continue;
@@ -101,7 +102,8 @@ bool sl_mkdirs(const char *path, struct sl_error *err)
     return true;
 }
 
-// Through descriptors, never through paths: whoever can still write into the tree cannot lead us out of it.
+// Through descriptors, never through paths: whoever can still write into the tree cannot lead us
+// out of it.
 static int remove_below(int dir, const char *name, dev_t device, int depth)
 {
     if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
@@ -157,8 +159,8 @@ static bool copy_file(struct copying *c, int from, int to, const char *name, con
         return sl_fail(c->err, SL_EINPUT, "cannot read '%s': %s", name, strerror(why));
     }
     SL_AUTO(sl_close_fd)
-    int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-                     st->st_mode & 0777);
+    int out =
+        openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, st->st_mode & 0777);
     if (out < 0)
         return write_failed(c->err, name, errno);
     fchmod(out, st->st_mode & 0777);

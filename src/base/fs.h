@@ -32,7 +32,7 @@ bool sl_is_dir(const char *path);
 char *sl_path_join(const char *a, const char *b);
 // Resolves links; NULL when it is not there.
 char *sl_real_path(const char *path);
-// Does path, after links are resolved, lie inside root (also resolved)? A path that is not there yet
-// is judged by its longest existing part. Used to keep binds inside a project's copy.
+// Does path, after links are resolved, lie inside root (also resolved)? A path that is not there
+// yet is judged by its longest existing part. Used to keep binds inside a project's copy.
 bool sl_path_inside(const char *root, const char *path);
 uint64_t sl_disk_free_bytes(const char *path); // 0 when unknown

@@ -78,8 +78,8 @@ void sl_progress(int step, int steps, const char *name, const char *fmt, ...)
     if (step)
         snprintf(counter, sizeof counter, "[%d/%d] ", step, steps);
     if (g.mode == SL_PROGRESS_JSON) {
-        json_t *j = json_pack("{s:s, s:i, s:i, s:s, s:s}", "type", "progress", "step", step, "steps",
-                              steps, "name", name, "text", text);
+        json_t *j = json_pack("{s:s, s:i, s:i, s:s, s:s}", "type", "progress", "step", step,
+                              "steps", steps, "name", name, "text", text);
         char *s = j ? json_dumps(j, JSON_COMPACT) : NULL;
         if (s)
             fprintf(stderr, "%s\n", s);

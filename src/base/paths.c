@@ -53,9 +53,9 @@ char *sl_path_libexec(const char *program, struct sl_error *err)
 char *sl_path_data(const char *relative, struct sl_error *err)
 {
     const char *env = getenv("SLUICE_DATA");
-    char *p = env ? first_of((const char *[]){env, NULL}, relative)
-                  : first_of((const char *[]){SLUICE_SOURCE_ROOT, SLUICE_INSTALLED_DATA, NULL},
-                             relative);
+    char *p =
+        env ? first_of((const char *[]){env, NULL}, relative)
+            : first_of((const char *[]){SLUICE_SOURCE_ROOT, SLUICE_INSTALLED_DATA, NULL}, relative);
     if (!p) {
         sl_fail(err, SL_EENV, "the data file '%s' is not there", relative);
         sl_hint(err, "install Sluice whole (ninja install), or set SLUICE_DATA to its folder");

@@ -103,8 +103,8 @@ static void last_lines(const struct sl_str *text, char *buf, size_t size)
     buf[w] = '\0';
 }
 
-static void child(pid_t parent, const char *const *argv, const struct sl_proc_options *opt, const int in[2],
-                  const int out[2], const int errp[2])
+static void child(pid_t parent, const char *const *argv, const struct sl_proc_options *opt,
+                  const int in[2], const int out[2], const int errp[2])
 {
     setpgid(0, 0);
     // The caller waits in the thread that forked, so this fires only when the child is orphaned.
@@ -223,8 +223,8 @@ bool sl_proc_run(const char *const *argv, const struct sl_proc_options *given, s
     if (stopped)
         return sl_fail(err, SL_EINTR, "interrupted while '%s' was running", argv[0]);
     if (timed_out)
-        return sl_fail(err, SL_ERUN, "'%s %s' did not end within %.0f s and was stopped: %s", argv[0],
-                       argv[1] ? argv[1] : "", (double)opt->deadline_ns / 1e9, tail);
+        return sl_fail(err, SL_ERUN, "'%s %s' did not end within %.0f s and was stopped: %s",
+                       argv[0], argv[1] ? argv[1] : "", (double)opt->deadline_ns / 1e9, tail);
     if (WIFSIGNALED(status))
         return sl_fail(err, SL_ERUN, "'%s' was killed by signal %d: %s", argv[0], WTERMSIG(status),
                        tail);

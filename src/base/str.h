@@ -18,8 +18,8 @@ struct sl_str {
 void sl_str_add(struct sl_str *s, const char *text);
 void sl_str_addn(struct sl_str *s, const char *bytes, size_t len);
 void sl_str_addf(struct sl_str *s, const char *fmt, ...) SL_PRINTF(2, 3);
-void sl_str_clear(struct sl_str *s);   // keeps the memory
-char *sl_str_take(struct sl_str *s);   // hands the text over ("" if empty); s is empty afterwards
+void sl_str_clear(struct sl_str *s); // keeps the memory
+char *sl_str_take(struct sl_str *s); // hands the text over ("" if empty); s is empty afterwards
 const char *sl_str_text(const struct sl_str *s); // never NULL
 void sl_str_done(struct sl_str *s);
 

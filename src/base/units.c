@@ -81,21 +81,21 @@ static bool with_unit(const char *text, const struct unit *units, double limit, 
 
 bool sl_parse_duration_ns(const char *text, int64_t *out_ns, struct sl_error *err)
 {
-    static const struct unit units[] = {{"ms", 1e6}, {"s", 1e9}, {"m", 6e10}, {"min", 6e10},
-                                        {"h", 3.6e12}, {NULL, 0}};
+    static const struct unit units[] = {{"ms", 1e6},   {"s", 1e9},    {"m", 6e10},
+                                        {"min", 6e10}, {"h", 3.6e12}, {NULL, 0}};
     double v;
     if (!with_unit(text, units, 3.6e12 * 24 * 366, &v))
-        return sl_fail(err, SL_EUSAGE,
-                       "'%s' is not a duration: write a number and a unit, like 500ms, 30s, 10m, 1h",
-                       text);
+        return sl_fail(
+            err, SL_EUSAGE,
+            "'%s' is not a duration: write a number and a unit, like 500ms, 30s, 10m, 1h", text);
     *out_ns = (int64_t)v;
     return true;
 }
 
 bool sl_parse_rate_bps(const char *text, double *out_bps, struct sl_error *err)
 {
-    static const struct unit units[] = {{"bps", 1},   {"kbps", 1e3}, {"Mbps", 1e6}, {"Gbps", 1e9},
-                                        {"k", 1e3},   {"M", 1e6},    {"G", 1e9},    {NULL, 0}};
+    static const struct unit units[] = {{"bps", 1}, {"kbps", 1e3}, {"Mbps", 1e6}, {"Gbps", 1e9},
+                                        {"k", 1e3}, {"M", 1e6},    {"G", 1e9},    {NULL, 0}};
     if (!with_unit(text, units, 1e13, out_bps))
         return sl_fail(err, SL_EUSAGE,
                        "'%s' is not a rate: write a number and a unit, like 512kbps, 20Mbps, 1Gbps",
@@ -114,10 +114,10 @@ bool sl_parse_percent(const char *text, double *out, struct sl_error *err)
 bool sl_parse_bytes(const char *text, uint64_t *out, struct sl_error *err)
 {
     static const struct unit units[] = {
-        {"", 1},         {"b", 1},         {"B", 1},         {"k", 0x1p10},   {"K", 0x1p10},
-        {"kb", 0x1p10},  {"KB", 0x1p10},   {"KiB", 0x1p10},  {"m", 0x1p20},   {"M", 0x1p20},
-        {"mb", 0x1p20},  {"MB", 0x1p20},   {"MiB", 0x1p20},  {"g", 0x1p30},   {"G", 0x1p30},
-        {"gb", 0x1p30},  {"GB", 0x1p30},   {"GiB", 0x1p30},  {NULL, 0}};
+        {"", 1},        {"b", 1},       {"B", 1},        {"k", 0x1p10}, {"K", 0x1p10},
+        {"kb", 0x1p10}, {"KB", 0x1p10}, {"KiB", 0x1p10}, {"m", 0x1p20}, {"M", 0x1p20},
+        {"mb", 0x1p20}, {"MB", 0x1p20}, {"MiB", 0x1p20}, {"g", 0x1p30}, {"G", 0x1p30},
+        {"gb", 0x1p30}, {"GB", 0x1p30}, {"GiB", 0x1p30}, {NULL, 0}};
     double v;
     if (!with_unit(text, units, 0x1p60, &v))
         return sl_fail(err, SL_EUSAGE, "'%s' is not a size: write it like 512m or 2G", text);

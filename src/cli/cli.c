@@ -137,8 +137,8 @@ static void say_unknown(struct sl_error *err, const char *arg, const struct sl_o
         sl_hint(err, "did you mean --%s?", near);
 }
 
-int sl_cli_parse(struct sl_cli *cli, const struct sl_opt *opts, size_t n_opts, int argc, char **argv,
-                 int min_operands, int max_operands, int *n_operands)
+int sl_cli_parse(struct sl_cli *cli, const struct sl_opt *opts, size_t n_opts, int argc,
+                 char **argv, int min_operands, int max_operands, int *n_operands)
 {
     bool help = false, no_colour = false;
     struct sl_opt global[N_GLOBAL] = GLOBAL_OPTIONS(cli);
@@ -206,8 +206,10 @@ int sl_cli_parse(struct sl_cli *cli, const struct sl_opt *opts, size_t n_opts, i
     }
     cli->colour = !no_colour && !getenv("NO_COLOR") && !(dumb && !strcmp(dumb, "dumb")) &&
                   isatty(STDOUT_FILENO);
-    sl_log_setup(cli->quiet ? SL_LOG_ERROR : cli->verbose ? SL_LOG_DEBUG : SL_LOG_INFO, mode,
-                 cli->colour);
+    sl_log_setup(cli->quiet     ? SL_LOG_ERROR
+                 : cli->verbose ? SL_LOG_DEBUG
+                                : SL_LOG_INFO,
+                 mode, cli->colour);
     if (help) {
         print_help(cli->command, opts, n_opts, global);
         return SL_OK;
@@ -261,9 +263,12 @@ int sl_cli_usage(const struct sl_cli *cli, const char *fmt, ...)
 
 void sl_cli_json(const json_t *j)
 {
-    char *text = json_dumps(j, JSON_INDENT(2));
-    if (text)
-        puts(text);
+    char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
+    // Names of files may be no text at all; what is printed is JSON all the same.
+    puts(text ? text
+              : "{\"error\": {\"code\": \"failure\", \"message\": \"a name here is not UTF-8, and "
+                "has no JSON "
+                "form\", \"file\": null, \"line\": null, \"col\": null, \"hint\": null}}");
     free(text);
     fflush(stdout);
 }

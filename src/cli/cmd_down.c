@@ -33,14 +33,15 @@ static bool take_down(struct sl_cli *cli, const char *run, json_t *report, struc
     struct sl_swept s;
     if (!sl_sweep_run(run, &s, err))
         return false;
-    json_array_append_new(report, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "run", run, "containers",
-                                            s.containers, "networks", s.networks, "namespaces",
-                                            s.namespaces, "tables", s.tables, "processes",
-                                            s.processes));
+    json_array_append_new(report,
+                          json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "run", run, "containers",
+                                    s.containers, "networks", s.networks, "namespaces",
+                                    s.namespaces, "tables", s.tables, "processes", s.processes));
     if (!cli->json)
-        printf("%s is down: removed %d containers, %d networks, %d namespaces, %d filter tables, %d "
-               "processes\n",
-               run, s.containers, s.networks, s.namespaces, s.tables, s.processes);
+        printf(
+            "%s is down: removed %d containers, %d networks, %d namespaces, %d filter tables, %d "
+            "processes\n",
+            run, s.containers, s.networks, s.namespaces, s.tables, s.processes);
     return true;
 }
 

@@ -15,7 +15,7 @@
 
 struct tally {
     json_t *rows;
-    int observed, reused, failed;
+    int observed, reused, failed, bad_input;
 };
 
 static double best_rate(const struct sl_record *r, const char *phase)
@@ -38,6 +38,7 @@ static void tell(struct tally *t, const struct sl_record *r, bool reused)
     t->reused += reused;
     t->observed += !reused;
     t->failed += r->reason != SL_REASON_OK && r->reason != SL_REASON_SILENT;
+    t->bad_input += r->reason >= SL_REASON_NO_FILE && r->reason <= SL_REASON_POLICY_DENIED;
     json_array_append_new(
         t->rows, json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:b}", "project", r->name, "reason",
                            sl_reason_name(r->reason), "grade", grade, "message", r->message,
@@ -77,9 +78,9 @@ static bool observe_one(struct sl_cli *cli, const struct sl_found *f, struct sl_
 static void summarise(struct sl_cli *cli, const struct tally *t)
 {
     if (cli->json) {
-        json_t *j = json_pack("{s:s, s:i, s:i, s:i, s:O}", "schema", "sluice.observe/1", "observed",
-                              t->observed, "reused", t->reused, "failed", t->failed, "projects",
-                              t->rows);
+        json_t *j =
+            json_pack("{s:s, s:i, s:i, s:i, s:O}", "schema", "sluice.observe/1", "observed",
+                      t->observed, "reused", t->reused, "failed", t->failed, "projects", t->rows);
         sl_cli_json(j);
         json_decref(j);
         return;
@@ -98,8 +99,10 @@ int sl_cmd_observe(struct sl_cli *cli, int argc, char **argv)
         {"quick", 0, SL_OPT_FLAG, NULL, "5 s idle and 15 s driven, marked as such", &quick},
         {"again", 0, SL_OPT_FLAG, NULL, "observe also what the catalogue knows unchanged", &again},
         {"idle", 0, SL_OPT_DURATION_NS, "TIME", "length of the idle phase", &opt.idle_ns},
-        {"driven", 0, SL_OPT_DURATION_NS, "TIME", "length of the driven phases together", &opt.driven_ns},
-        {"settle", 0, SL_OPT_DURATION_NS, "TIME", "longest wait for health (default 60s)", &opt.settle_ns},
+        {"driven", 0, SL_OPT_DURATION_NS, "TIME", "length of the driven phases together",
+         &opt.driven_ns},
+        {"settle", 0, SL_OPT_DURATION_NS, "TIME", "longest wait for health (default 60s)",
+         &opt.settle_ns},
         {"egress", 0, SL_OPT_FLAG, NULL, "let projects reach the outside (not there yet)", &egress},
         {"logs", 0, SL_OPT_TEXT, "DIR", "keep the containers' logs", &logs},
         {"catalog", 0, SL_OPT_TEXT, "FILE", "catalogue to write", &catalog},
@@ -138,7 +141,7 @@ int sl_cmd_observe(struct sl_cli *cli, int argc, char **argv)
         summarise(cli, &t);
     status = ok ? SL_OK : sl_cli_fail(cli, &err);
     if (ok && t.failed && t.failed == t.observed + t.reused)
-        status = SL_ERUN; // nothing could be observed
+        status = t.bad_input == t.failed ? SL_EINPUT : SL_ERUN; // nothing could be observed
     json_decref(t.rows);
     return status;
 }

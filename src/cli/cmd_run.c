@@ -27,8 +27,8 @@ struct args {
     bool dry_run, anyway, detach;
 };
 
-struct loaded { // a spec with its plan, and what the plan borrows
-    const struct sl_spec *spec;   // the one below, or the plan's own
+struct loaded {                 // a spec with its plan, and what the plan borrows
+    const struct sl_spec *spec; // the one below, or the plan's own
     struct sl_spec *owned_spec;
     struct sl_record **records;
     size_t n_records;
@@ -99,7 +99,8 @@ static int show_result(struct sl_cli *cli, const json_t *summary, const char *fo
     bool met = true;
     size_t k;
     json_t *s;
-    json_array_foreach(json_object_get(summary, "statements"), k, s) met &= sl_json_bool(s, "ok", false);
+    json_array_foreach(json_object_get(summary, "statements"), k, s) met &=
+        sl_json_bool(s, "ok", false);
     return met ? SL_OK : SL_EMISS;
 }
 
@@ -156,8 +157,8 @@ static int detach(struct sl_cli *cli, const struct args *a, const struct loaded 
         kill(pid, SIGTERM); // Ctrl-C before traffic flows ends it whole
     close(p[0]);
     if (n == 1 && c == 'r' && cli->json) {
-        json_t *j = json_pack("{s:s, s:s+, s:i}", "schema", "sluice.detached/1", "run", "run-", a->name,
-                              "pid", (int)pid);
+        json_t *j = json_pack("{s:s, s:s+, s:i}", "schema", "sluice.detached/1", "run", "run-",
+                              a->name, "pid", (int)pid);
         sl_cli_json(j);
         json_decref(j);
         return SL_OK;
@@ -183,7 +184,8 @@ static bool check_args(struct args *a, struct sl_error *err)
         return sl_fail(err, SL_ERUN, "--attach is not there yet in this version");
     if (a->name && (!a->name[0] || strlen(a->name) > 20 ||
                     strspn(a->name, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(a->name)))
-        return sl_fail(err, SL_EUSAGE, "--name '%s' must be 1 to 20 small letters and digits", a->name);
+        return sl_fail(err, SL_EUSAGE, "--name '%s' must be 1 to 20 small letters and digits",
+                       a->name);
     if (a->detach && !a->name)
         return sl_fail(err, SL_EUSAGE, "--detach needs --name, so that the run can be found again");
     if (a->duration_ns < 2000000000)
@@ -193,15 +195,19 @@ static bool check_args(struct args *a, struct sl_error *err)
 
 int sl_cmd_run(struct sl_cli *cli, int argc, char **argv)
 {
-    struct args a = {.duration_ns = 60000000000, .capture = "flows", .tolerance = 0.10,
-                     .plan_tolerance = 0.05};
+    struct args a = {
+        .duration_ns = 60000000000, .capture = "flows", .tolerance = 0.10, .plan_tolerance = 0.05};
     const struct sl_opt opts[] = {
-        {"duration", 'd', SL_OPT_DURATION_NS, "TIME", "seconds of traffic (default 60s)", &a.duration_ns},
+        {"duration", 'd', SL_OPT_DURATION_NS, "TIME", "seconds of traffic (default 60s)",
+         &a.duration_ns},
         {"name", 0, SL_OPT_TEXT, "NAME", "name of the run (becomes run-NAME)", &a.name},
         {"out", 'o', SL_OPT_TEXT, "DIR", "run folder (default runs/<time>-<spec>)", &a.out},
-        {"capture", 0, SL_OPT_TEXT, "WHAT", "keep pcap (and flows), flows (default) or none", &a.capture},
-        {"tolerance", 0, SL_OPT_PERCENT, "P", "achieved rate may deviate by P (default 10%)", &a.tolerance},
-        {"measured", 0, SL_OPT_DURATION_NS, "TIME", "the last part that is judged (default 20s)", &a.measured_ns},
+        {"capture", 0, SL_OPT_TEXT, "WHAT", "keep pcap (and flows), flows (default) or none",
+         &a.capture},
+        {"tolerance", 0, SL_OPT_PERCENT, "P", "achieved rate may deviate by P (default 10%)",
+         &a.tolerance},
+        {"measured", 0, SL_OPT_DURATION_NS, "TIME", "the last part that is judged (default 20s)",
+         &a.measured_ns},
         {"catalog", 0, SL_OPT_TEXT, "FILE", "catalogue to plan from", &a.catalog},
         {"cpu", 0, SL_OPT_DOUBLE, "CORES", "budget for the plan", &a.cpu},
         {"mem", 0, SL_OPT_BYTES, "SIZE", "budget for the plan", &a.mem},

@@ -54,9 +54,9 @@ static void print_table(const struct sl_cli *cli, const json_t *runs, const json
         sl_table_write(&t, &text);
     else
         sl_str_add(&text, "no run is running\n");
-    json_array_foreach(dead, k, r) sl_str_addf(
-        &text, "%s has no supervisor; 'sluice down %s' removes what is left of it\n",
-        json_string_value(r), json_string_value(r));
+    json_array_foreach(dead, k, r)
+        sl_str_addf(&text, "%s has no supervisor; 'sluice down %s' removes what is left of it\n",
+                    json_string_value(r), json_string_value(r));
     fputs(sl_str_text(&text), stdout);
     sl_str_done(&text);
     sl_table_done(&t);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/cli.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "cli/cli.h"
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-
 
 static int cmd_version(struct sl_cli *cli, int argc, char **argv);
 static int cmd_help(struct sl_cli *cli, int argc, char **argv);
@@ -57,7 +56,8 @@ static int cmd_version(struct sl_cli *cli, int argc, char **argv)
     if (status >= 0)
         return status;
     if (cli->json) {
-        json_t *j = json_pack("{s:s, s:s}", "schema", "sluice.version/1", "version", SLUICE_VERSION);
+        json_t *j =
+            json_pack("{s:s, s:s}", "schema", "sluice.version/1", "version", SLUICE_VERSION);
         sl_cli_json(j);
         json_decref(j);
     } else {

@@ -54,7 +54,8 @@ bool sl_world_disk_ok(struct sl_world *w, struct sl_error *err)
     for (int k = 0; k < 2; k++) {
         uint64_t left = sl_disk_free_bytes(places[k]);
         if (left && left < SL_WORLD_DISK_FLOOR) {
-            sl_fail(err, SL_ERUN, "only %llu MiB are left on the disk of '%s'; what runs is stopped",
+            sl_fail(err, SL_ERUN,
+                    "only %llu MiB are left on the disk of '%s'; what runs is stopped",
                     (unsigned long long)(left >> 20), places[k]);
             sl_hint(err, "free some space; Sluice keeps at least %llu MiB free",
                     (unsigned long long)(SL_WORLD_DISK_FLOOR >> 20));
@@ -125,6 +126,17 @@ static bool build_service(struct sl_world *w, const struct sl_service *s, const 
                 b->dockerfile ? b->dockerfile : "Dockerfile");
         sl_at(err, b->pos.file, b->pos.line, b->pos.col);
         return false;
+    }
+    // The builder wants it inside the context; ours is a private copy.
+    if (!sl_path_inside(context, dockerfile)) {
+        SL_AUTO(sl_free_str) char *text = NULL;
+        size_t len;
+        SL_AUTO(sl_free_str) char *inside = sl_path_join(context, ".sluice.Dockerfile");
+        if (!sl_read_file(dockerfile, 1 << 20, &text, &len, err) ||
+            !sl_write_file(inside, text, len, err))
+            return false;
+        free(dockerfile);
+        dockerfile = sl_strdup(inside);
     }
     *reason = "image_unavailable";
     if (!ensure_bases(w, dockerfile, b, err))
@@ -286,10 +298,8 @@ static void compose_line(void *ctx, const char *line)
 static bool up(struct sl_instance *i, const char *const *services, size_t n, int64_t limit_ns,
                struct sl_error *err)
 {
-    struct sl_compose_call call = {.project = i->name,
-                                   .file = i->file,
-                                   .deadline_ns = limit_ns,
-                                   .on_line = compose_line};
+    struct sl_compose_call call = {
+        .project = i->name, .file = i->file, .deadline_ns = limit_ns, .on_line = compose_line};
     return sl_compose_up(&i->world->tool, &call, services, n, err);
 }
 
@@ -318,16 +328,18 @@ static bool add_endpoint(struct sl_instance *i, const struct sl_container *c, st
     const struct sl_service *sv = sl_project_service(i->project, c->service);
     size_t expected = ep->is_driver ? 1 : sv ? sv->n_networks : 0;
     if (c->n_nets != expected)
-        return sl_fail(err, SL_ERUN,
-                       "the holder of '%s' has %zu networks, not the %zu of its service (at most 8); nothing "
-                       "is started",
-                       c->service, c->n_nets, expected);
+        return sl_fail(
+            err, SL_ERUN,
+            "the holder of '%s' has %zu networks, not the %zu of its service (at most 8); nothing "
+            "is started",
+            c->service, c->n_nets, expected);
     for (size_t k = 0; k < c->n_nets && ep->n_nets < 8; k++) {
         const struct sl_container_net *from = &c->nets[k];
         const struct sl_render_subnet *s = subnet_named(i, from->network);
         if (!s)
-            return sl_fail(err, SL_ERUN, "the holder of '%s' is on a network that is not ours: '%s'",
-                           c->service, from->network);
+            return sl_fail(err, SL_ERUN,
+                           "the holder of '%s' is on a network that is not ours: '%s'", c->service,
+                           from->network);
         struct sl_endpoint_net *net = &ep->nets[ep->n_nets++];
         snprintf(net->network, sizeof net->network, "%s", s->network);
         snprintf(net->bridge, sizeof net->bridge, "br-%.12s", from->network_id);
@@ -348,7 +360,8 @@ bool sl_instance_start_holders(struct sl_instance *i, const char **reason, struc
     const struct sl_project *p = i->project;
     for (size_t k = 0; k < p->n_services; k++) {
         const struct sl_service *s = &p->services[k];
-        for (int r = 1; s->enabled && s->n_networks && r <= (s->replicas > 0 ? s->replicas : 1); r++) {
+        for (int r = 1; s->enabled && s->n_networks && r <= (s->replicas > 0 ? s->replicas : 1);
+             r++) {
             char *n = sl_compose_holder_name(s->name, r);
             *SL_PUSH(&names) = sl_arena_strdup(&arena, n);
             free(n);
@@ -476,8 +489,8 @@ bool sl_instance_settle(struct sl_instance *i, int64_t limit_ns, int step, int s
                            i->project->name, (double)limit_ns / 1e9,
                            s.waiting[0] ? s.waiting : "its first service");
         }
-        sl_progress(step, steps, "start", "%s: %d/%d ready%s%s, %.0f s", i->project->name, s.running,
-                    s.total, s.waiting[0] ? ", waiting for " : "", s.waiting,
+        sl_progress(step, steps, "start", "%s: %d/%d ready%s%s, %.0f s", i->project->name,
+                    s.running, s.total, s.waiting[0] ? ", waiting for " : "", s.waiting,
                     (double)(now - start) / 1e9);
         if (!sl_sleep_ns(SECOND / 4)) {
             *reason = "interrupted";

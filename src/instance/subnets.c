@@ -104,7 +104,8 @@ bool sl_subnets_take(struct sl_subnets *s, char text[20], struct sl_error *err)
         return true;
     }
     sl_fail(err, SL_EENV, "no subnet is left in the range for the engine's networks");
-    sl_hint(err, "end other runs with 'sluice down --all', or set SLUICE_SUBNETS to a larger range");
+    sl_hint(err,
+            "end other runs with 'sluice down --all', or set SLUICE_SUBNETS to a larger range");
     return false;
 }
 

@@ -192,7 +192,8 @@ bool sl_sweep_run(const char *run, struct sl_swept *out, struct sl_error *err)
     SL_AUTO(sl_free_str) char *work = sl_format("%s/work/%s", state, run);
     SL_AUTO(sl_free_str) char *dir = sl_run_folder(run);
     memset(&e, 0, sizeof e);
-    // Not while a container may still write there, and not before what a dying compose tool started is gone.
+    // Not while a container may still write there, and not before what a dying compose tool started
+    // is gone.
     if (!first.code && !sl_remove_tree(work, &e))
         first = e;
     // The run folder goes last: while it is there, the run is listed and can be swept again.
@@ -212,7 +213,8 @@ struct names {
 
 static void add_run(struct names *s, const char *name, size_t len)
 {
-    // "run-7k3f2a": letters, one dash, letters and digits. Locks and the builds' filter are no runs.
+    // "run-7k3f2a": letters, one dash, letters and digits. Locks and the builds' filter are no
+    // runs.
     size_t head = strspn(name, "abcdefghijklmnopqrstuvwxyz");
     if (!head || head >= len || name[head] != '-' ||
         head + 1 + strspn(name + head + 1, "abcdefghijklmnopqrstuvwxyz0123456789") < len)
@@ -348,7 +350,8 @@ static void watch(int fd, const char *run)
     while (n < 0 && errno == EINTR);
     if (n == 1 && bye == 'q')
         _exit(0);
-    // The wires first: with the hosts' namespaces gone nothing crosses, however many containers there are.
+    // The wires first: with the hosts' namespaces gone nothing crosses, however many containers
+    // there are.
     sl_interrupt_shield(true);
     end_noted_processes(run);
     int namespaces = 0;

@@ -10,10 +10,10 @@
 #include "flow/flow.h"
 
 struct sl_who {
-    uint32_t ipv4;           // host byte order; the key
-    int instance;            // index given by the owner
-    int endpoint;            // index into the instance's endpoints
-    const char *service;     // service name; SL_WHO_DRIVER for a driver
+    uint32_t ipv4;       // host byte order; the key
+    int instance;        // index given by the owner
+    int endpoint;        // index into the instance's endpoints
+    const char *service; // service name; SL_WHO_DRIVER for a driver
     const char *image;
     struct sl_class_guess guess; // of the service, by image; cls 0 = nothing known
     bool is_driver;
@@ -26,8 +26,9 @@ void sl_who_free(struct sl_who_book *b);
 
 /*
  * The class of a flow served by `server` on port `dport`. The server's image decides; where it says
- * little (a language image, a built service) the payload does, then the port. A server that is known for
- * one application and is spoken to in HTTP on another port is taken at its payload (management pages).
+ * little (a language image, a built service) the payload does, then the port. A server that is
+ * known for one application and is spoken to in HTTP on another port is taken at its payload
+ * (management pages).
  */
 void sl_who_classify(const struct sl_who *server, uint8_t proto, uint16_t dport,
                      const struct sl_flow *flow, struct sl_class_guess *out);

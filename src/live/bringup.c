@@ -33,10 +33,12 @@ static bool use_project(struct sl_run *r, const struct sl_record *record, int *i
     *p = (struct sl_run_project){.record = record};
     struct sl_compose_options opt = {.seed = record->seed};
     const char *file = strrchr(record->compose_path, '/'), *reason = "";
-    p->project = sl_project_load(record->dir, file ? file + 1 : record->compose_path, &opt, &reason, err);
+    p->project =
+        sl_project_load(record->dir, file ? file + 1 : record->compose_path, &opt, &reason, err);
     if (!p->project) {
-        sl_hint(err, "it was there when it was observed; observe it again, or forget it with 'sluice "
-                     "catalog forget %s'",
+        sl_hint(err,
+                "it was there when it was observed; observe it again, or forget it with 'sluice "
+                "catalog forget %s'",
                 record->name);
         return sl_within(err, "project '%s'", record->name);
     }
@@ -57,6 +59,20 @@ static const char *network_of(const struct sl_project *p, const char *service)
     return s && s->n_networks ? s->networks[0].network : NULL;
 }
 
+static bool has_services(const struct sl_project *p, const char *const *names, size_t n,
+                         struct sl_error *err)
+{
+    for (size_t k = 0; k < n; k++) {
+        if (strcmp(names[k], SL_PEER_DRIVER) != 0 && !sl_project_service(p, names[k])) {
+            sl_fail(err, SL_EINPUT, "project '%s' no longer has the service '%s'", p->name,
+                    names[k]);
+            sl_hint(err, "observe it again: its Compose file has changed");
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool add_instance(struct sl_run *r, int statement, const struct sl_plan_part *part,
                          struct sl_error *err)
 {
@@ -65,6 +81,9 @@ static bool add_instance(struct sl_run *r, int statement, const struct sl_plan_p
     if (!use_project(r, o->record, &project, err))
         return false;
     struct sl_run_project *p = &r->projects.at[project];
+    if (!has_services(p->project, o->at_from, o->n_at_from, err) ||
+        !has_services(p->project, o->at_to, o->n_at_to, err))
+        return false;
     struct sl_run_instance *in = SL_PUSH(&r->instances);
     *in = (struct sl_run_instance){.statement = statement,
                                    .project = project,
@@ -79,8 +98,8 @@ static bool add_instance(struct sl_run *r, int statement, const struct sl_plan_p
                            o->record->name, o->record->phases[o->phase].target);
         in->driver = (struct sl_render_driver){"sl-drive-1", network};
     }
-    in->instance = sl_instance_new(&r->world, p->project, (int)r->instances.len, p->refs, &in->driver,
-                                   o->driven ? 1 : 0, 0, err);
+    in->instance = sl_instance_new(&r->world, p->project, (int)r->instances.len, p->refs,
+                                   &in->driver, o->driven ? 1 : 0, 0, err);
     return in->instance != NULL;
 }
 
@@ -174,8 +193,8 @@ static bool for_all(struct sl_run *r, const char *what,
     if (!n)
         gang_worker(&g);
     // Requests are answered meanwhile; the workers do not touch what is told about the run.
-    while (n && atomic_load(&g.done) < r->instances.len && !atomic_load(&g.failed) && !sl_interrupted() &&
-           !r->stop_asked) {
+    while (n && atomic_load(&g.done) < r->instances.len && !atomic_load(&g.failed) &&
+           !sl_interrupted() && !r->stop_asked) {
         sl_supervisor_serve(r->supervisor);
         usleep(50000);
     }
@@ -245,8 +264,8 @@ static bool wire(struct sl_run *r, size_t index, struct sl_error *err)
         if (!host)
             return sl_fail(err, SL_ERUN, "there is no host for '%s'",
                            in->instance->endpoints.at[k].service);
-        if (!sl_instance_wire(in->instance, &in->instance->endpoints.at[k], host->ns, always_br0, NULL,
-                              prefix, err))
+        if (!sl_instance_wire(in->instance, &in->instance->endpoints.at[k], host->ns, always_br0,
+                              NULL, prefix, err))
             return false;
     }
     return true;
@@ -279,7 +298,8 @@ static bool shaping(struct sl_run *r, struct sl_error *err)
     return true;
 }
 
-// One class per statement on the way out of each of its two hosts, matched by the pair of addresses.
+// One class per statement on the way out of each of its two hosts, matched by the pair of
+// addresses.
 static bool shape_edge(struct sl_run *r, const struct sl_run_instance *in, uint32_t a, int host_a,
                        uint32_t b, struct sl_error *err)
 {
@@ -357,9 +377,9 @@ static bool metering(struct sl_run *r, struct sl_error *err)
 }
 
 /*
- * A capture's ring lasts two to three seconds (a block is handed over after 20 ms, however little is in
- * it), and bringing up takes longer. Until the control loop begins, a thread owns the meter and takes in
- * what is there; a file that cannot be written is told by the loop's first reading.
+ * A capture's ring lasts two to three seconds (a block is handed over after 20 ms, however little
+ * is in it), and bringing up takes longer. Until the control loop begins, a thread owns the meter
+ * and takes in what is there; a file that cannot be written is told by the loop's first reading.
  */
 static void *pump(void *arg)
 {
@@ -403,7 +423,8 @@ static bool settle(struct sl_run *r, struct sl_error *err)
         sl_supervisor_serve(r->supervisor);
         if (r->stop_asked)
             return sl_fail(err, SL_EINTR, "interrupted");
-        if (!sl_instance_settle(r->instances.at[k].instance, 90 * SECOND, 4, SL_RUN_STEPS, &reason, err))
+        if (!sl_instance_settle(r->instances.at[k].instance, 90 * SECOND, 4, SL_RUN_STEPS, &reason,
+                                err))
             return false;
     }
     return true;
@@ -422,7 +443,8 @@ bool sl_run_bring_up(struct sl_run *r, struct sl_error *err)
     for (size_t k = 0; k < r->instances.len; k++)
         if (!wire(r, k, err) || !shape_instance(r, &r->instances.at[k], err))
             return false;
-    return metering(r, err) && pump_start(r, err) && for_all(r, "services", start_services, err) && settle(r, err);
+    return metering(r, err) && pump_start(r, err) && for_all(r, "services", start_services, err) &&
+           settle(r, err);
 }
 
 // ---- drivers -----------------------------------------------------------------------------------
@@ -488,8 +510,7 @@ static bool wait_for_drivers(struct sl_run *r, struct sl_error *err)
 bool sl_run_start_drivers(struct sl_run *r, struct sl_error *err)
 {
     for (size_t k = 0; k < r->instances.len; k++)
-        if (r->instances.at[k].option->driven &&
-            !start_driver(r, &r->instances.at[k], k, err))
+        if (r->instances.at[k].option->driven && !start_driver(r, &r->instances.at[k], k, err))
             return false;
     return wait_for_drivers(r, err);
 }

@@ -2,9 +2,9 @@
 #include "live/control.h"
 #include <math.h>
 
-static const double LEAK = 0.85;  // of the error, per tick
-static const double GAIN = 0.3;   // of the error, added to the wanted rate
-static const double KEEP = 0.88;  // of what was learned about bits per request, per tick
+static const double LEAK = 0.85; // of the error, per tick
+static const double GAIN = 0.3;  // of the error, added to the wanted rate
+static const double KEEP = 0.88; // of what was learned about bits per request, per tick
 
 static double clamp(double v, double low, double high)
 {
@@ -48,13 +48,15 @@ void sl_control_tick(struct sl_control *c, double dt_s, const struct sl_sample *
     }
     c->error_bits = clamp(LEAK * c->error_bits + (c->asked_bps - total) * dt_s, -1.5 * c->asked_bps,
                           1.5 * c->asked_bps);
-    c->wanted_bps = clamp(c->asked_bps + GAIN * c->error_bits, 0.5 * c->asked_bps, 1.5 * c->asked_bps);
+    c->wanted_bps =
+        clamp(c->asked_bps + GAIN * c->error_bits, 0.5 * c->asked_bps, 1.5 * c->asked_bps);
     double rest = fmax(0, c->wanted_bps - fixed);
     for (size_t k = 0; k < c->n_sources; k++) {
         struct sl_source *s = &c->sources[k];
         if (!s->driven || s->dead)
             continue;
-        // A saturated driver is told clearly more than it does, so that it is seen when it catches up.
+        // A saturated driver is told clearly more than it does, so that it is seen when it catches
+        // up.
         double part = s->saturated ? s->measured_bps * 1.3 : rest * s->share / shares;
         s->wanted_bps = part;
         s->rate = fmax(0.05, part / s->bits_per_request);

@@ -98,7 +98,8 @@ static bool claim(struct sl_run *r, struct sl_error *err)
     if (mkdir(mine, 0700)) {
         int why = errno;
         if (why != EEXIST)
-            return sl_fail(err, SL_ERUN, "cannot make the run folder '%s': %s", mine, strerror(why));
+            return sl_fail(err, SL_ERUN, "cannot make the run folder '%s': %s", mine,
+                           strerror(why));
         sl_fail(err, SL_EUSAGE, "there is a run '%s' already", r->id);
         sl_hint(err, "'sluice down %s' ends it and removes what is left of it", r->id);
         return false;
@@ -110,6 +111,12 @@ static bool claim(struct sl_run *r, struct sl_error *err)
 static bool prepare(struct sl_run *r, struct sl_error *err)
 {
     r->folder = r->opt->out ? sl_strdup(r->opt->out) : default_folder(r);
+    SL_AUTO(sl_free_str) char *before = sl_format("%s/summary.json", r->folder);
+    if (sl_exists(before)) {
+        sl_fail(err, SL_EUSAGE, "the folder '%s' holds a run already", r->folder);
+        sl_hint(err, "name another one with --out");
+        return false;
+    }
     if (!claim(r, err) || !sl_run_write_inputs(r, err) || !sl_watchdog_start(&r->dog, r->id, err))
         return false;
     sl_run_note_pid(r->id, getpid(), "supervisor");
@@ -127,7 +134,8 @@ static void tell_ready(const struct sl_run *r)
     if (r->opt->ready_fd < 0)
         return;
     SL_AUTO(sl_free_str) char *log = sl_format("%s/supervisor.log", r->folder);
-    int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644), in = open("/dev/null", O_RDONLY);
+    int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644),
+        in = open("/dev/null", O_RDONLY);
     fflush(NULL);
     if (in >= 0 && out >= 0) {
         dup2(in, 0);
@@ -224,9 +232,9 @@ void sl_live_table(const json_t *summary, bool colour, struct sl_str *out)
     static const struct {
         const char *title;
         enum sl_align align;
-    } columns[] = {{"statement", SL_LEFT}, {"from", SL_LEFT},    {"to", SL_LEFT},
+    } columns[] = {{"statement", SL_LEFT}, {"from", SL_LEFT},      {"to", SL_LEFT},
                    {"asked", SL_RIGHT},    {"achieved", SL_RIGHT}, {"dev", SL_RIGHT},
-                   {"up", SL_RIGHT},       {"down", SL_RIGHT},   {"flows", SL_LEFT},
+                   {"up", SL_RIGHT},       {"down", SL_RIGHT},     {"flows", SL_LEFT},
                    {"verdict", SL_LEFT}};
     struct sl_table t = {.colour = colour};
     for (size_t k = 0; k < sizeof columns / sizeof *columns; k++)
@@ -247,7 +255,8 @@ void sl_live_table(const json_t *summary, bool colour, struct sl_str *out)
         sl_table_cell(&t, sl_format_rate(sl_json_num(s, "up_bps", 0), buf, sizeof buf));
         sl_table_cell(&t, sl_format_rate(sl_json_num(s, "down_bps", 0), buf, sizeof buf));
         flow_cell(&t, s);
-        sl_table_cellf(&t, "%s%s%s", ok ? "ok" : "MISSED", ok ? "" : ": ", sl_json_str(s, "reason", ""));
+        sl_table_cellf(&t, "%s%s%s", ok ? "ok" : "MISSED", ok ? "" : ": ",
+                       sl_json_str(s, "reason", ""));
         sl_table_paint(&t, ok ? SL_PAINT_GOOD : SL_PAINT_BAD);
     }
     sl_table_write(&t, out);

@@ -16,7 +16,7 @@ struct meter_flow { // hangs on a live flow
     int edge;       // index into edges, -1 = not ours to count
     int64_t second; // last second it was counted as active
 };
-struct port {       // one host's interface
+struct port { // one host's interface
     struct sl_meter *meter;
     const struct sl_host *host;
     struct sl_capture *capture;
@@ -165,6 +165,22 @@ static const char FLOW_HEADER[] =
     "payload_fwd,payload_bwd,flags_fwd,flags_bwd,end,statement,in_class,class,app,project,instance,"
     "client,server,server_image\n";
 
+// A project's name is its folder's, which may hold anything.
+static void put_csv(FILE *out, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        fputs(text, out);
+        return;
+    }
+    fputc('"', out);
+    for (const char *c = text; *c; c++) {
+        if (*c == '"')
+            fputc('"', out);
+        fputc(*c, out);
+    }
+    fputc('"', out);
+}
+
 static void on_end(void *ctx, struct sl_flow *f)
 {
     struct port *port = ctx;
@@ -177,14 +193,16 @@ static void on_end(void *ctx, struct sl_flow *f)
         const struct sl_who *b = sl_who_find(m->opt.book, sl_addr_v4(&f->tuple.dst));
         char src[46], dst[46];
         fprintf(m->flows,
-                "%" PRId64 ",%" PRId64 ",%s,%u,%s,%u,%u,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
-                ",%" PRIu64 ",%" PRIu64 ",%u,%u,%s,%d,%d,%s,%s,%s,%s,%s,%s,%s\n",
+                "%" PRId64 ",%" PRId64 ",%s,%u,%s,%u,%u,%" PRIu64 ",%" PRIu64 ",%" PRIu64
+                ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%u,%u,%s,%d,%d,%s,%s,",
                 f->first_ns, f->last_ns - f->first_ns, sl_addr_text(&f->tuple.src, src),
                 f->tuple.sport, sl_addr_text(&f->tuple.dst, dst), f->tuple.dport, f->tuple.proto,
                 f->packets[0], f->packets[1], f->bytes[0], f->bytes[1], f->payload_bytes[0],
                 f->payload_bytes[1], f->tcp_flags[0], f->tcp_flags[1], sl_flow_end_name(f->end),
                 in->statement + 1, e->in_class, sl_class_name(e->guess.cls),
-                e->guess.app ? e->guess.app : "", in->project, in->name, peer(a), peer(b), b->image);
+                e->guess.app ? e->guess.app : "");
+        put_csv(m->flows, in->project);
+        fprintf(m->flows, ",%s,%s,%s,%s\n", in->name, peer(a), peer(b), b->image);
     }
     free(x);
     f->user = NULL;
@@ -198,7 +216,8 @@ static bool open_port(struct sl_meter *m, struct port *p, struct sl_hosts *hosts
     p->meter = m;
     p->host = host;
     // Whole frames only where they are kept.
-    struct sl_capture_options opt = {.ring_bytes = 16 << 20, .snaplen = m->opt.pcap_dir ? 2048 : 128};
+    struct sl_capture_options opt = {.ring_bytes = 16 << 20,
+                                     .snaplen = m->opt.pcap_dir ? 2048 : 128};
     p->capture = sl_capture_open(hosts->ns, host->name, &opt, err);
     struct sl_flow_options table = {.on_end = on_end, .ctx = p};
     p->table = sl_flow_table_new(&table);

@@ -29,8 +29,8 @@ struct sl_run_instance {
     int users, users_max;
     struct sl_drive *drive;
     uint64_t seen_bytes, seen_requests; // at the last tick
-    int bad_looks;     // in a row at which a service was down
-    char trouble[160]; // "" or why it cannot do its part
+    int bad_looks;                      // in a row at which a service was down
+    char trouble[160];                  // "" or why it cannot do its part
 };
 struct sl_run_event {
     double t_s; // since the start of traffic; negative before
@@ -66,8 +66,8 @@ struct sl_run {
 enum { SL_RUN_STEPS = 6 };
 #define SL_RUN_HEADROOM 1.08 // upper bound of a driven statement's rate, times what was asked
 void sl_run_event(struct sl_run *r, const char *type, const char *fmt, ...) SL_PRINTF(3, 4);
-// bringup.c: everything up to running services and ready drivers. From the first wire on a thread reads
-// the meter, until it is stopped.
+// bringup.c: everything up to running services and ready drivers. From the first wire on a thread
+// reads the meter, until it is stopped.
 SL_MUST_USE bool sl_run_bring_up(struct sl_run *r, struct sl_error *err);
 SL_MUST_USE bool sl_run_start_drivers(struct sl_run *r, struct sl_error *err);
 void sl_run_pump_stop(struct sl_run *r); // does nothing when none runs
@@ -77,6 +77,7 @@ SL_MUST_USE bool sl_run_traffic(struct sl_run *r, struct sl_error *err);
 json_t *sl_run_summary(struct sl_run *r, const char *interrupted_reason);
 json_t *sl_run_state(struct sl_run *r); // for `status`
 SL_MUST_USE bool sl_run_write_inputs(struct sl_run *r, struct sl_error *err);
-SL_MUST_USE bool sl_run_write_outputs(struct sl_run *r, const json_t *summary, struct sl_error *err);
+SL_MUST_USE bool sl_run_write_outputs(struct sl_run *r, const json_t *summary,
+                                      struct sl_error *err);
 // Both directions, up, or down: what the statement's rate counts.
 double sl_run_counted(const struct sl_statement *s, double up, double down);

@@ -105,8 +105,8 @@ static json_t *judge(struct sl_run *r, size_t s, struct window w)
     json_t *series = json_array(), *flow_series = json_array();
     for (size_t k = 0; k < w.to; k++) {
         struct sl_meter_second x = at(m, k);
-        json_array_append_new(series, json_real(sl_run_counted(st, (double)x.up_bytes,
-                                                               (double)x.down_bytes) * 8));
+        json_array_append_new(
+            series, json_real(sl_run_counted(st, (double)x.up_bytes, (double)x.down_bytes) * 8));
         json_array_append_new(flow_series, json_integer(x.flows));
         if (k < w.from)
             continue;
@@ -123,7 +123,8 @@ static json_t *judge(struct sl_run *r, size_t s, struct window w)
     bool flows_ok = flows + 0.5 >= (double)st->flows_min &&
                     (st->flows_max == INT64_MAX || flows - 0.5 <= (double)st->flows_max);
     bool ok = deviation <= tolerance && flows_ok && w.to > w.from;
-    SL_AUTO(sl_free_str) char *why = ok ? sl_strdup("") : why_missed(r, s, achieved, st->rate_bps, flows_ok);
+    SL_AUTO(sl_free_str)
+    char *why = ok ? sl_strdup("") : why_missed(r, s, achieved, st->rate_bps, flows_ok);
     char from[16], to[16];
     json_t *j = json_object();
     json_object_set_new(j, "text", json_string(st->text));
@@ -181,14 +182,15 @@ static json_t *nodes_json(struct sl_run *r)
             const struct sl_service *s = sl_project_service(in->instance->project, ep->service);
             SL_AUTO(sl_free_str) char *id = node_id(in, ep);
             char host[16];
-            const char *image = s ? r->projects.at[in->project].refs[s - in->instance->project->services] : "";
-            json_array_append_new(
-                a, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id", id, "label",
-                             ep->is_driver ? "driver" : ep->service, "project",
-                             in->option->record->name, "host",
-                             sl_host_name(in->endpoint_host[e], host), "image", image ? image : "",
-                             "class", s ? sl_class_name(s->guess.cls) : "driver", "role",
-                             s ? roles[s->guess.role] : "client"));
+            const char *image =
+                s ? r->projects.at[in->project].refs[s - in->instance->project->services] : "";
+            json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id", id,
+                                               "label", ep->is_driver ? "driver" : ep->service,
+                                               "project", in->option->record->name, "host",
+                                               sl_host_name(in->endpoint_host[e], host), "image",
+                                               image ? image : "", "class",
+                                               s ? sl_class_name(s->guess.cls) : "driver", "role",
+                                               s ? roles[s->guess.role] : "client"));
         }
     }
     return a;
@@ -204,12 +206,13 @@ static json_t *graph_json(struct sl_run *r)
         const struct sl_run_instance *in = &r->instances.at[e->instance];
         SL_AUTO(sl_free_str) char *src = node_id(in, &in->instance->endpoints.at[e->src]);
         SL_AUTO(sl_free_str) char *dst = node_id(in, &in->instance->endpoints.at[e->dst]);
-        json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:I}", "src", src, "dst", dst,
-                              "class", sl_class_name(e->guess.cls), "app",
-                              e->guess.app ? e->guess.app : "", "proto", e->proto, "port", e->dport,
-                              "bytes_up", (json_int_t)e->bytes_up, "bytes_down",
-                              (json_int_t)e->bytes_down, "flows", (json_int_t)e->flows);
-        json_object_set_new(j, "statement", e->in_class ? json_integer(in->statement) : json_null());
+        json_t *j =
+            json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:I}", "src", src, "dst", dst,
+                      "class", sl_class_name(e->guess.cls), "app", e->guess.app ? e->guess.app : "",
+                      "proto", e->proto, "port", e->dport, "bytes_up", (json_int_t)e->bytes_up,
+                      "bytes_down", (json_int_t)e->bytes_down, "flows", (json_int_t)e->flows);
+        json_object_set_new(j, "statement",
+                            e->in_class ? json_integer(in->statement) : json_null());
         json_array_append_new(edges, j);
     }
     json_t *g = json_object();
@@ -251,8 +254,8 @@ static json_t *images_json(struct sl_run *r)
             char id[80] = "";
             bool present = false;
             struct sl_error e;
-            if (p->refs[s] && sl_engine_image_present(r->world.engine, p->refs[s], &present, id, &e) &&
-                present)
+            if (p->refs[s] &&
+                sl_engine_image_present(r->world.engine, p->refs[s], &present, id, &e) && present)
                 json_object_set_new(o, p->refs[s], json_string(id));
         }
     }
@@ -281,11 +284,13 @@ static json_t *metadata_json(struct sl_run *r)
     json_object_set_new(m, "compose_tool", json_string(r->world.tool.version));
     json_object_set_new(m, "wire_mode", json_string("bridged"));
     json_object_set_new(m, "offloads", json_string("off on every captured or counted interface"));
-    json_object_set_new(m, "rate_counts", json_string("layer-2 bytes at the 'from' host's interface"));
-    json_object_set_new(m, "shaping",
-                        json_sprintf("HTB per statement at both hosts' gateways; %.2f times the asked rate for "
-                                     "driven sources, the wanted rate for self-driven ones",
-                                     SL_RUN_HEADROOM));
+    json_object_set_new(m, "rate_counts",
+                        json_string("layer-2 bytes at the 'from' host's interface"));
+    json_object_set_new(
+        m, "shaping",
+        json_sprintf("HTB per statement at both hosts' gateways; %.2f times the asked rate for "
+                     "driven sources, the wanted rate for self-driven ones",
+                     SL_RUN_HEADROOM));
     json_object_set_new(m, "captured_packets", json_integer((json_int_t)packets));
     json_object_set_new(m, "capture_drops", json_integer((json_int_t)drops));
     json_object_set_new(m, "images", images_json(r));
@@ -314,9 +319,12 @@ json_t *sl_run_summary(struct sl_run *r, const char *interrupted_reason)
     json_object_set_new(j, "started", json_string(stamp));
     json_object_set_new(j, "duration_s", json_integer((json_int_t)w.to));
     json_object_set_new(j, "status",
-                        json_string(interrupted_reason ? "interrupted" : all ? "ok" : "missed"));
-    json_object_set_new(j, "reason", json_string(interrupted_reason ? interrupted_reason
-                                                 : all ? ""
+                        json_string(interrupted_reason ? "interrupted"
+                                    : all              ? "ok"
+                                                       : "missed"));
+    json_object_set_new(j, "reason",
+                        json_string(interrupted_reason ? interrupted_reason
+                                    : all              ? ""
                                                        : "a statement is outside its tolerance"));
     json_object_set_new(j, "tolerance",
                         json_real(r->opt->tolerance > 0 ? r->opt->tolerance : 0.10));
@@ -346,9 +354,9 @@ json_t *sl_run_state(struct sl_run *r)
             flows += x.flows;
         }
         double n = to > from ? (double)(to - from) : 1;
-        json_array_append_new(statements,
-                              json_pack("{s:s, s:f, s:f, s:f}", "text", st->text, "asked_bps",
-                                        st->rate_bps, "achieved_bps", bits / n, "flows", flows / n));
+        json_array_append_new(statements, json_pack("{s:s, s:f, s:f, s:f}", "text", st->text,
+                                                    "asked_bps", st->rate_bps, "achieved_bps",
+                                                    bits / n, "flows", flows / n));
     }
     return json_pack("{s:s, s:s, s:s, s:s, s:i, s:f, s:f, s:o}", "schema", "sluice.status/1", "run",
                      r->id, "state", r->state, "folder", r->folder, "pid", (int)getpid(), "t_s", t,
@@ -386,8 +394,9 @@ bool sl_run_write_inputs(struct sl_run *r, struct sl_error *err)
 static bool write_rates(struct sl_run *r, const json_t *summary, struct sl_error *err)
 {
     struct sl_str s = {0};
-    sl_str_add(&s, "second,statement,type,from,to,asked_bps,achieved_bps,up_bps,down_bps,active_flows,"
-                   "off_class_bps,capture_drops\n");
+    sl_str_add(&s,
+               "second,statement,type,from,to,asked_bps,achieved_bps,up_bps,down_bps,active_flows,"
+               "off_class_bps,capture_drops\n");
     uint64_t packets = 0, drops = 0;
     if (r->meter)
         sl_meter_drops(r->meter, &packets, &drops);

@@ -101,7 +101,8 @@ static void answer(struct sl_supervisor *s, struct client *c, const char *line, 
     json_decref(reply);
     json_decref(request);
     // A reply is small beside the socket's buffer; who does not take it is dropped.
-    if (!text || send(c->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)strlen(text) ||
+    if (!text ||
+        send(c->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)strlen(text) ||
         send(c->fd, "\n", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
         drop(c);
 }

@@ -92,8 +92,8 @@ static double done_requests(struct sl_run_instance *in)
 
 /*
  * The upper bound: the heavier direction may carry what the statement may have less what the other
- * carries. Self-driven sources can only be held back, so theirs is the wanted rate itself; drivers are
- * steered, so theirs is a little above what was asked.
+ * carries. Self-driven sources can only be held back, so theirs is the wanted rate itself; drivers
+ * are steered, so theirs is a little above what was asked.
  */
 static void shape_statement(struct sl_run *r, size_t s)
 {
@@ -169,7 +169,8 @@ static void show(struct sl_run *r, double t_s)
         char a[24], b[24];
         const struct sl_meter_second *last = n >= 2 ? &m->seconds.at[n - 2] : NULL;
         double bps = last ? sl_run_counted(&r->spec->statements[s], (double)last->up_bytes,
-                                           (double)last->down_bytes) * 8
+                                           (double)last->down_bytes) *
+                                8
                           : 0;
         int k = snprintf(line + w, sizeof line - w, "%s%s %s/%s", s ? " · " : "",
                          r->spec->statements[s].type_text, sl_format_rate(bps, a, sizeof a),
@@ -178,8 +179,8 @@ static void show(struct sl_run *r, double t_s)
             break;
         w += (size_t)k;
     }
-    sl_progress(5, SL_RUN_STEPS, "traffic", "%.0f/%.0f s  %s", t_s, (double)r->opt->duration_ns / 1e9,
-                line);
+    sl_progress(5, SL_RUN_STEPS, "traffic", "%.0f/%.0f s  %s", t_s,
+                (double)r->opt->duration_ns / 1e9, line);
 }
 
 static void look_at_containers(struct sl_run *r)
@@ -195,7 +196,9 @@ static void look_at_containers(struct sl_run *r)
         if (!in->bad_looks || (s.restarting && !s.exited_bad && in->bad_looks < 3))
             continue;
         snprintf(in->trouble, sizeof in->trouble, "%.150s",
-                 s.dead[0] ? s.dead : s.waiting[0] ? s.waiting : "its containers are gone");
+                 s.dead[0]      ? s.dead
+                 : s.waiting[0] ? s.waiting
+                                : "its containers are gone");
         sl_run_event(r, "service", "%s: %s", in->instance->name, in->trouble);
         sl_warn("%s: %s", in->instance->name, in->trouble);
     }

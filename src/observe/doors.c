@@ -31,8 +31,8 @@ static void take_line(struct listing *l, const char *line)
         return;
     bool v6 = strlen(addr) == 32;
     // Loopback: 127.x.x.x is written in host order, so its first byte stands last.
-    bool loopback = v6 ? !strcmp(addr, "00000000000000000000000001000000")
-                       : !strcmp(addr + 6, "7F");
+    bool loopback =
+        v6 ? !strcmp(addr, "00000000000000000000000001000000") : !strcmp(addr + 6, "7F");
     if (state == 0x0A && port && port < 65536 && !loopback)
         add_port(l, (uint16_t)port);
 }
@@ -85,8 +85,9 @@ static bool find_driver(struct sl_instance *i, const struct sl_endpoint *ep, str
     return false;
 }
 
-static bool add_door(struct sl_instance *i, const struct sl_endpoint *ep, const struct sl_service *s,
-                     uint16_t port, struct sl_door *d, struct sl_error *err)
+static bool add_door(struct sl_instance *i, const struct sl_endpoint *ep,
+                     const struct sl_service *s, uint16_t port, struct sl_door *d,
+                     struct sl_error *err)
 {
     *d = (struct sl_door){.service = s, .port = port, .protocol = "", .driver = -1};
     for (size_t k = 0; k < s->n_ports; k++)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The steps of offline.md 8.2 in order: load, images, start (holders, wires, capture, services), settle, idle
- * phase, driven phase, collect, tear down. Everything one observation holds is in `struct job`; each
- * step is a function that fails with a reason code; clean-up is one function at the end.
+ * The steps of offline.md 8.2 in order: load, images, start (holders, wires, capture, services),
+ * settle, idle phase, driven phase, collect, tear down. Everything one observation holds is in
+ * `struct job`; each step is a function that fails with a reason code; clean-up is one function at
+ * the end.
  */
 #include "observe/observe.h"
 #include "base/auto.h"
@@ -122,7 +123,8 @@ static bool start(struct job *j, struct sl_error *err)
     }
     j->reason = "create_failed";
     say(j, "start");
-    j->instance = sl_instance_new(&j->world, j->project, 1, j->refs, j->drivers, j->n_drivers, 0, err);
+    j->instance =
+        sl_instance_new(&j->world, j->project, 1, j->refs, j->drivers, j->n_drivers, 0, err);
     if (!j->instance || !make_namespace(j, err) ||
         !sl_instance_start_holders(j->instance, &j->reason, err) || !guard_host(j, err) ||
         !wire_and_watch(j, err))
@@ -131,8 +133,8 @@ static bool start(struct job *j, struct sl_error *err)
     *SL_PUSH(&j->phases) = (struct sl_phase){.name = "start", .protocol = "", .target = ""};
     if (!sl_instance_start_services(j->instance, &j->reason, err))
         return false;
-    return sl_instance_settle(j->instance, j->opt->settle_ns, j->opt->step, j->opt->steps, &j->reason,
-                              err);
+    return sl_instance_settle(j->instance, j->opt->settle_ns, j->opt->step, j->opt->steps,
+                              &j->reason, err);
 }
 
 // ---- phases ------------------------------------------------------------------------------------
@@ -169,7 +171,8 @@ static bool idle_phase(struct job *j, struct sl_error *err)
     sl_watch_phase(j->watch, "idle");
     *SL_PUSH(&j->phases) = (struct sl_phase){.name = "idle", .protocol = "", .target = ""};
     size_t n = j->project->n_services;
-    struct usage *before = sl_alloc((n + 1) * sizeof *before), *after = sl_alloc((n + 1) * sizeof *after);
+    struct usage *before = sl_alloc((n + 1) * sizeof *before),
+                 *after = sl_alloc((n + 1) * sizeof *after);
     int64_t begin = sl_mono_ns();
     read_usage(j, before);
     bool ok = sl_watch_pump(j->watch, begin + j->opt->idle_ns, -1);
@@ -296,7 +299,8 @@ static bool driven_phase(struct job *j, const struct sl_door *door, int64_t dura
         return false;
     sl_run_note_pid(j->world.run, sl_drive_pid(d), "driver");
     size_t n = j->project->n_services;
-    struct usage *before = sl_alloc((n + 1) * sizeof *before), *after = sl_alloc((n + 1) * sizeof *after);
+    struct usage *before = sl_alloc((n + 1) * sizeof *before),
+                 *after = sl_alloc((n + 1) * sizeof *after);
     struct level best = {0};
     sl_watch_phase(j->watch, "driven");
     struct sl_phase *ph = SL_PUSH(&j->phases);
@@ -318,8 +322,8 @@ static bool driven_phase(struct job *j, const struct sl_door *door, int64_t dura
                      ? (double)stats.errors / (double)(stats.requests + stats.errors)
                      : 0;
     if (stats.requests == 0)
-        sl_warn("%s: no request to %s:%u succeeded: %s", j->r->name, door->service->name, door->port,
-                stats.last_error[0] ? stats.last_error : "no reply");
+        sl_warn("%s: no request to %s:%u succeeded: %s", j->r->name, door->service->name,
+                door->port, stats.last_error[0] ? stats.last_error : "no reply");
     for (size_t k = 0; k < n; k++) {
         struct sl_record_service *rs = &j->r->services[k];
         rs->cpu_driven = fmax(rs->cpu_driven, (after[k].cpu_s - before[k].cpu_s) / s);
@@ -397,9 +401,9 @@ static void describe(struct job *j)
     r->n_notes = p->n_notes;
     r->notes = sl_arena_alloc(&r->arena, (p->n_notes + 1) * sizeof *r->notes);
     for (size_t k = 0; k < p->n_notes; k++)
-        r->notes[k] = (struct sl_record_note){kinds[p->notes[k].kind], keep(j, p->notes[k].step),
-                                              keep(j, p->notes[k].place), keep(j, p->notes[k].before),
-                                              keep(j, p->notes[k].after)};
+        r->notes[k] = (struct sl_record_note){
+            kinds[p->notes[k].kind], keep(j, p->notes[k].step), keep(j, p->notes[k].place),
+            keep(j, p->notes[k].before), keep(j, p->notes[k].after)};
 }
 
 static void image_ids(struct job *j)
@@ -436,7 +440,8 @@ static char grade_of(const struct sl_record *r)
 {
     bool idle = false, driven = false;
     for (size_t p = 0; p < r->n_phases; p++) {
-        bool is_idle = !strcmp(r->phases[p].name, "idle"), is_driven = !strcmp(r->phases[p].name, "driven");
+        bool is_idle = !strcmp(r->phases[p].name, "idle"),
+             is_driven = !strcmp(r->phases[p].name, "driven");
         for (size_t e = 0; e < r->phases[p].n_edges; e++) {
             const struct sl_edge *x = &r->phases[p].edges[e];
             bool real = x->bytes_up && x->bytes_down && strcmp(x->dst, SL_PEER_EXTERNAL) != 0;
@@ -457,7 +462,8 @@ static void conclude(struct job *j, bool ok, const struct sl_error *failure)
     if (j->watch)
         sl_watch_finish(j->watch, r);
     if (j->instance)
-        sl_instance_external_names(j->instance, &r->arena, &r->external_names, &r->n_external_names);
+        sl_instance_external_names(j->instance, &r->arena, &r->external_names,
+                                   &r->n_external_names);
     see_roles(r);
     image_ids(j);
     if (ok) {

@@ -12,17 +12,21 @@
 #include "discover/discover.h"
 
 struct sl_observe_options {
-    bool quick;               // 5 s idle and 15 s driven instead of 60 s and 90 s
+    bool quick;                            // 5 s idle and 15 s driven instead of 60 s and 90 s
     int64_t idle_ns, driven_ns, settle_ns; // 0 = by profile
     uint64_t seed;
-    const char *log_dir;      // containers' logs go there; NULL = nowhere
-    int step, steps;          // for progress
+    const char *log_dir; // containers' logs go there; NULL = nowhere
+    int step, steps;     // for progress
 };
-// The record is the caller's (sl_record_free). Stored in the catalogue, flows included, when one is given.
-SL_MUST_USE bool sl_observe_project(const struct sl_found *found, const struct sl_observe_options *opt,
+// The record is the caller's (sl_record_free). Stored in the catalogue, flows included, when one is
+// given.
+SL_MUST_USE bool sl_observe_project(const struct sl_found *found,
+                                    const struct sl_observe_options *opt,
                                     struct sl_catalog *catalog, struct sl_record **out,
                                     struct sl_error *err);
-// The Compose file's path below its repository: with the repository, the project's identity. Caller frees.
+// The Compose file's path below its repository: with the repository, the project's identity. Caller
+// frees.
 char *sl_observe_compose_path(const struct sl_found *found);
 // Digest of a project as it lies there, to look it up; "" with a reason when it cannot be loaded.
-SL_MUST_USE bool sl_observe_digest(const struct sl_found *found, uint64_t seed, char digest[65], struct sl_error *err);
+SL_MUST_USE bool sl_observe_digest(const struct sl_found *found, uint64_t seed, char digest[65],
+                                   struct sl_error *err);

@@ -125,8 +125,8 @@ static int edge_of(struct sl_watch *w, const struct sl_flow *flow)
     const char *src = peer_name(a), *dst = peer_name(b);
     for (size_t k = 0; k < w->edges.len; k++) {
         const struct edge *e = &w->edges.at[k];
-        if (e->proto == flow->tuple.proto && e->dport == flow->tuple.dport && !strcmp(e->src, src) &&
-            !strcmp(e->dst, dst))
+        if (e->proto == flow->tuple.proto && e->dport == flow->tuple.dport &&
+            !strcmp(e->src, src) && !strcmp(e->dst, dst))
             return (int)k;
     }
     if (w->edges.len >= 4096)
@@ -265,9 +265,8 @@ static void fill_phase(struct sl_watch *w, struct sl_record *r, int ph)
             .packets_down = x->packets[SL_BACKWARD],
             .bytes_up = x->bytes[SL_FORWARD],
             .bytes_down = x->bytes[SL_BACKWARD],
-            .bps_mean = out->duration_s > 0
-                            ? (double)(x->bytes[0] + x->bytes[1]) * 8 / out->duration_s
-                            : 0,
+            .bps_mean =
+                out->duration_s > 0 ? (double)(x->bytes[0] + x->bytes[1]) * 8 / out->duration_s : 0,
             .bps_peak = peak_bps(x, out->duration_s),
             .flows_active =
                 out->duration_s > 0 ? (double)x->active_flow_seconds / out->duration_s : 0,

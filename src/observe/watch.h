@@ -3,9 +3,9 @@
  * What one project sends: packets of its networks -> flows -> edges between services, per phase.
  *
  * Units    layer-2 bytes; nanoseconds.
- * Method   every packet is counted once, at its project network's bridge. An edge is (client service,
- *          server service, protocol, server port); the class of an edge is that of its first classified
- *          flow. Bytes are booked to the phase in which the packet was seen, not to that of the
+ * Method   every packet is counted once, at its project network's bridge. An edge is (client
+ * service, server service, protocol, server port); the class of an edge is that of its first
+ * classified flow. Bytes are booked to the phase in which the packet was seen, not to that of the
  *          flow's start.
  * Threads  one owner.
  */
@@ -17,7 +17,8 @@
 struct sl_watch;
 struct sl_watch *sl_watch_new(const struct sl_who_book *book); // borrowed
 SL_MUST_USE bool sl_watch_add(struct sl_watch *w, int ns, const char *bridge, struct sl_error *err);
-void sl_watch_phase(struct sl_watch *w, const char *name); // begins a phase (and ends the one before)
+void sl_watch_phase(struct sl_watch *w,
+                    const char *name); // begins a phase (and ends the one before)
 // Takes in packets until the deadline (monotonic) or extra_fd is readable; false when interrupted.
 bool sl_watch_pump(struct sl_watch *w, int64_t until_ns, int extra_fd);
 // Bytes in both directions between two services on a server port since the start. For ramps.

@@ -97,7 +97,8 @@ static void exponential_draws_follow_their_distribution(void **state)
 static void a_stream_is_not_disturbed_by_its_neighbours(void **state)
 {
     (void)state;
-    struct sl_rng a = sl_rng_stream(1, "x", 0), b = sl_rng_stream(1, "x", 1), c = sl_rng_stream(1, "x", 0);
+    struct sl_rng a = sl_rng_stream(1, "x", 0), b = sl_rng_stream(1, "x", 1),
+                  c = sl_rng_stream(1, "x", 0);
     uint64_t first = sl_rng_u64(&a);
     sl_rng_u64(&b);
     assert_int_equal(sl_rng_u64(&c), first);
@@ -148,8 +149,8 @@ static void a_programs_complaint_is_part_of_the_error(void **state)
     assert_true(sl_proc_run((const char *[]){"cat", NULL}, &opt, &err));
     assert_string_equal(sl_str_text(&out), "hello");
     sl_str_done(&out);
-    assert_false(
-        sl_proc_run((const char *[]){"sh", "-c", "echo broken pump >&2; exit 3", NULL}, NULL, &err));
+    assert_false(sl_proc_run((const char *[]){"sh", "-c", "echo broken pump >&2; exit 3", NULL},
+                             NULL, &err));
     assert_non_null(strstr(err.msg, "broken pump"));
     assert_non_null(strstr(err.msg, "status 3"));
     assert_false(sl_proc_run((const char *[]){"no-such-program-here", NULL}, NULL, &err));

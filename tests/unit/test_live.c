@@ -10,7 +10,8 @@
 // cmocka wants the headers above first.
 #include <cmocka.h>
 
-// A server that answers each request with `bits` bits, and at most `capacity` requests per second and session.
+// A server that answers each request with `bits` bits, and at most `capacity` requests per second
+// and session.
 struct server {
     double bits, capacity;
 };
@@ -27,8 +28,12 @@ static void a_wrong_first_guess_is_mended_within_ten_seconds(void **state)
     (void)state;
     // The catalogue said 8 kbit a reply; the server gives 80.
     struct server v = {80e3, 1000};
-    struct sl_source s = {.driven = true, .share = 1, .bits_per_request = 8e3, .rate = 1250,
-                          .users = 4, .users_max = 4};
+    struct sl_source s = {.driven = true,
+                          .share = 1,
+                          .bits_per_request = 8e3,
+                          .rate = 1250,
+                          .users = 4,
+                          .users_max = 4};
     struct sl_control c = {.asked_bps = 10e6, .sources = &s, .n_sources = 1};
     double late = 0;
     for (int t = 0; t < 30; t++) {
@@ -46,8 +51,12 @@ static void a_slow_server_gets_more_sessions(void **state)
     (void)state;
     // 100 requests/s are needed and a session does 5: at least 20 sessions.
     struct server v = {100e3, 5};
-    struct sl_source s = {.driven = true, .share = 1, .bits_per_request = 100e3, .rate = 100,
-                          .users = 1, .users_max = 64};
+    struct sl_source s = {.driven = true,
+                          .share = 1,
+                          .bits_per_request = 100e3,
+                          .rate = 100,
+                          .users = 1,
+                          .users_max = 64};
     struct sl_control c = {.asked_bps = 10e6, .sources = &s, .n_sources = 1};
     double got = 0;
     for (int t = 0; t < 40; t++) {
@@ -63,8 +72,12 @@ static void sessions_stay_within_the_flow_bound(void **state)
 {
     (void)state;
     struct server v = {100e3, 5};
-    struct sl_source s = {.driven = true, .share = 1, .bits_per_request = 100e3, .rate = 100,
-                          .users = 1, .users_max = 3};
+    struct sl_source s = {.driven = true,
+                          .share = 1,
+                          .bits_per_request = 100e3,
+                          .rate = 100,
+                          .users = 1,
+                          .users_max = 3};
     struct sl_control c = {.asked_bps = 10e6, .sources = &s, .n_sources = 1};
     for (int t = 0; t < 40; t++) {
         struct sl_sample m;
@@ -78,11 +91,20 @@ static void sessions_stay_within_the_flow_bound(void **state)
 static void what_one_source_cannot_give_the_other_gives(void **state)
 {
     (void)state;
-    struct server slow = {100e3, 10}, fast = {100e3, 1000}; // slow: 1 session, 10 requests/s = 1 Mbit/s
-    struct sl_source s[2] = {{.driven = true, .share = 1, .bits_per_request = 100e3, .rate = 50,
-                              .users = 1, .users_max = 1},
-                             {.driven = true, .share = 1, .bits_per_request = 100e3, .rate = 50,
-                              .users = 1, .users_max = 1}};
+    struct server slow = {100e3, 10},
+                  fast = {100e3, 1000}; // slow: 1 session, 10 requests/s = 1 Mbit/s
+    struct sl_source s[2] = {{.driven = true,
+                              .share = 1,
+                              .bits_per_request = 100e3,
+                              .rate = 50,
+                              .users = 1,
+                              .users_max = 1},
+                             {.driven = true,
+                              .share = 1,
+                              .bits_per_request = 100e3,
+                              .rate = 50,
+                              .users = 1,
+                              .users_max = 1}};
     struct sl_control c = {.asked_bps = 10e6, .sources = s, .n_sources = 2};
     double total = 0;
     for (int t = 0; t < 40; t++) {
@@ -96,9 +118,9 @@ static void what_one_source_cannot_give_the_other_gives(void **state)
 static void a_dead_driver_is_left_out(void **state)
 {
     (void)state;
-    struct sl_source s[2] = {{.driven = true, .share = 1, .bits_per_request = 1e5, .dead = true},
-                             {.driven = true, .share = 1, .bits_per_request = 1e5, .users = 1,
-                              .users_max = 1}};
+    struct sl_source s[2] = {
+        {.driven = true, .share = 1, .bits_per_request = 1e5, .dead = true},
+        {.driven = true, .share = 1, .bits_per_request = 1e5, .users = 1, .users_max = 1}};
     struct sl_control c = {.asked_bps = 10e6, .sources = s, .n_sources = 2};
     struct sl_sample m[2] = {{0, 0}, {10e6, 100}};
     sl_control_tick(&c, 1, m);
