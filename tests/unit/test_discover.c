@@ -105,16 +105,17 @@ static void a_repository_inside_another_folder_is_its_own(void **state)
     put("many/one/compose.yml", "");
     put("many/two/compose.yml", "");
     char *many = sl_path_join(root, "many"), *own = sl_path_join(root, "many/one");
+    char *two = sl_path_join(root, "many/two"); // no repository: its own folder, however it was found
     struct sl_found_list list;
     const char *path = many;
     assert_true(sl_discover(&path, 1, &list, NULL));
     assert_int_equal(list.len, 2);
     assert_string_equal(list.at[0].repo, own);
     assert_string_equal(list.at[0].commit, "fedcba9876543210fedcba9876543210fedcba98");
-    assert_string_equal(list.at[1].repo, many);
+    assert_string_equal(list.at[1].repo, two);
     assert_string_equal(list.at[1].commit, "");
     sl_found_list_done(&list);
-    free(many), free(own);
+    free(many), free(own), free(two);
 }
 
 static void a_file_can_be_named_itself_and_counts_once(void **state)

@@ -130,13 +130,14 @@ static void a_first_syn_ack_is_turned_round(void **state)
     sl_flow_table_free(t);
 }
 
-static void without_a_syn_the_first_packet_decides(void **state)
+// The client's port is 40000, the server's 80: the side below 32768 answers, whoever was heard first.
+static void without_a_syn_the_service_port_answers(void **state)
 {
     (void)state;
     struct sl_flow_table *t = sl_flow_table_new(NULL);
     struct sl_flow *f = add(t, 's', ACK, "data", S);
     add(t, 'c', ACK, "", S + 1);
-    assert_int_equal(f->tuple.sport, 80);
+    assert_int_equal(f->tuple.dport, 80);
     assert_int_equal(f->packets[SL_FORWARD], 1);
     assert_int_equal(f->packets[SL_BACKWARD], 1);
     assert_false(f->syn_seen);
@@ -399,7 +400,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_is_counted_by_side),
         cmocka_unit_test(a_first_syn_ack_is_turned_round),
-        cmocka_unit_test(without_a_syn_the_first_packet_decides),
+        cmocka_unit_test(without_a_syn_the_service_port_answers),
         cmocka_unit_test(a_new_syn_after_the_end_is_a_new_flow),
         cmocka_unit_test(one_sided_fin_is_not_the_end),
         cmocka_unit_test(idle_flows_end_whether_or_not_anybody_asked),
