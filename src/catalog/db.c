@@ -54,6 +54,10 @@ bool sl_db_fail(struct sl_catalog *c, int code, const char *doing, struct sl_err
     case SQLITE_CANTOPEN:
         return sl_fail(err, c->write ? SL_ERUN : SL_EINPUT, "cannot open the catalogue '%s': %s",
                        c->path, text);
+    case SQLITE_IOERR: // also a full disk, where the file shared with other programs cannot grow
+        sl_fail(err, SL_ERUN, "%s: catalogue '%s': %s", doing, c->path, text);
+        sl_hint(err, "its disk is full or failing: make room, or name another file with --catalog");
+        return false;
     default:
         return sl_fail(err, SL_ERUN, "%s: catalogue '%s': %s", doing, c->path, text);
     }

@@ -71,8 +71,7 @@ int sl_cmd_status(struct sl_cli *cli, int argc, char **argv)
     struct sl_error err = {0};
     char **runs = NULL;
     size_t n_runs = 0;
-    if (!sl_sweep_list(&runs, &n_runs, &err) && !n_runs)
-        return sl_cli_fail(cli, &err);
+    bool whole = sl_sweep_list(&runs, &n_runs, &err);
     json_t *alive = json_array(), *dead = json_array();
     bool found = false;
     for (size_t k = 0; k < n_runs; k++) {
@@ -93,7 +92,9 @@ int sl_cmd_status(struct sl_cli *cli, int argc, char **argv)
     }
     free(runs);
     status = SL_OK;
-    if (n && !found) {
+    if (!whole && !json_array_size(alive)) { // supervisors that answer are worth showing all the same
+        status = sl_cli_fail(cli, &err);
+    } else if (n && !found) {
         sl_fail(&err, SL_EUSAGE, "there is no run '%s'", argv[0]);
         sl_hint(&err, "'sluice status' lists them");
         status = sl_cli_fail(cli, &err);

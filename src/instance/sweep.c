@@ -206,6 +206,12 @@ bool sl_sweep_run(const char *run, struct sl_swept *out, struct sl_error *err)
     return sl_within(err, "removing what is left of '%s'", run);
 }
 
+bool sl_sweep_unstarted(const char *run, struct sl_error *err)
+{
+    SL_AUTO(sl_free_str) char *dir = sl_run_folder(run);
+    return sl_remove_tree(dir, err) || sl_within(err, "removing what is left of '%s'", run);
+}
+
 struct names {
     char **at;
     size_t len, cap;

@@ -13,6 +13,8 @@ struct sl_swept {
 };
 // With no engine, the rest is removed all the same and the error says what was not.
 SL_MUST_USE bool sl_sweep_run(const char *run, struct sl_swept *out, struct sl_error *err);
+// For a run that never reached an engine: only its folder is there.
+SL_MUST_USE bool sl_sweep_unstarted(const char *run, struct sl_error *err);
 // Ids of every run that has or left anything (labels, namespaces, tables, run folders). Caller
 // frees.
 SL_MUST_USE bool sl_sweep_list(char ***runs, size_t *n, struct sl_error *err);

@@ -67,7 +67,9 @@ static void tear_down(struct sl_run *r)
     }
     sl_supervisor_close(r->supervisor);
     struct sl_error e = {0};
-    bool clean = !r->claimed || sl_sweep_run(r->id, NULL, &e);
+    // Without an engine there is nothing to ask it for.
+    bool clean = !r->claimed || (r->world.engine ? sl_sweep_run(r->id, NULL, &e)
+                                                 : sl_sweep_unstarted(r->id, &e));
     if (!clean)
         sl_warn("%s; 'sluice down %s' tries again", e.msg, r->id);
     if (r->world_open)

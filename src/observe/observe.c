@@ -500,7 +500,9 @@ static void tear_down(struct job *j)
     SL_VEC_DONE(&j->phases);
     sl_close_fd(&j->ns);
     struct sl_error e = {0};
-    bool clean = !j->world.run[0] || sl_sweep_run(j->world.run, NULL, &e);
+    // Without an engine there is nothing to ask it for.
+    bool clean = !j->world.run[0] || (j->world.engine ? sl_sweep_run(j->world.run, NULL, &e)
+                                                      : sl_sweep_unstarted(j->world.run, &e));
     if (!clean)
         sl_warn("%s", e.msg);
     sl_world_close(&j->world);

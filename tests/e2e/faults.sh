@@ -25,12 +25,12 @@ fails 3 "a wrong spec, --json" "$SLUICE" run wrong.dtsl --json --quiet
 same "line and column" "$(json out.txt 'j["error"]["line"], j["error"]["col"]')" "(2, 10)"
 
 # ---- Compose files of the careless and of the hostile
-mkdir cut priv sock root link volume
+mkdir cut priv sock root link
 printf 'services:\n  a: {image: nginx\n  b: [\n' >cut/compose.yml
 fails 3 "a Compose file cut short" "$SLUICE" repair cut
 has "the place is told" err.txt 'cut/compose\.yml:3:[0-9]+: error: '
 fails 1 "observing it" "$SLUICE" observe --quiet --json cut
-same "the reason is stored" "$(json out.txt 'j["projects"][0]["reason"]')" parse_error
+same "the reason is stored" "$(json out.txt 'j["projects"][0]["reason"]')" yaml_error
 cat >priv/compose.yml <<'Y'
 services:
   a: {image: "nginx:1.25-alpine", privileged: true, pid: host, ipc: host, cap_add: [ALL], devices: ["/dev/kvm"]}
@@ -46,15 +46,11 @@ Y
 ln -s /etc link/data
 cat >link/compose.yml <<'Y'
 services:
-  a: {image: "nginx:1.25-alpine", volumes: ["./data:/data"]}
-Y
-cat >volume/compose.yml <<'Y'
-services:
-  a: {image: "nginx:1.25-alpine", volumes: ["v:/v"]}
+  a: {image: "nginx:1.25-alpine", volumes: ["./data:/data", "v:/v"]}
 volumes:
   v: {driver: local, driver_opts: {type: none, o: bind, device: /}}
 Y
-for p in priv sock root link volume; do
+for p in priv sock root link; do
     fails 0 "repair $p" "$SLUICE" repair $p
     cat out.txt err.txt >$p.txt
     has "$p: what was dropped is told" $p.txt 'compose\.yml:[0-9]+:[0-9]+: policy '
@@ -66,20 +62,24 @@ for p in priv sock root link volume; do
 done
 
 # One of them for real: what the engine was told is what counts.
-start link observe --quick --idle 4s --driven 1s --progress none link volume
+start link observe --quick --idle 4s --driven 1s --progress none link
 inspected=
 inspect() {
-    local r c
+    local r c v
     for r in "$SLUICE_RUNDIR"/obs-*; do
         c=$(docker ps -q --filter "label=sluice.run=${r##*/}" --filter label=sluice.role=service | head -n 1)
-        [ -n "$c" ] && inspected=$(docker inspect --format '{{.HostConfig.Privileged}} {{.HostConfig.PidMode}}|{{json .Mounts}}' "$c")
+        [ -n "$c" ] || continue
+        v=$(docker inspect --format '{{range .Mounts}}{{.Name}}{{end}}' "$c")
+        inspected=$(docker inspect --format \
+            '{{.HostConfig.Privileged}} [{{.HostConfig.PidMode}}] {{range .Mounts}}{{.Type}} {{.Destination}} {{end}}' "$c")
+        inspected+=$(docker volume inspect --format '{{.Driver}} {{len .Options}}' "$v")
     done
     [ -n "$inspected" ]
 }
 until_true 30 inspect || bad "no service was seen under observation: $(cat link.err)"
-same "link, running: privileged, pid mode, mounts" "$inspected" "false |[]"
+same "running: privileged, pid mode, mounts, the volume's options" "$inspected" "false [] volume /v local 0"
 ended "$child" 60
-same "observing both: exit status" "$status" 0
+same "observing it: exit status" "$status" 0
 
 # ---- no engine
 for c in "doctor" "observe --again $E2E_FIXTURE/store" "run web.dtsl --out none" "status" "down run-${tag}none"; do
@@ -124,9 +124,12 @@ if full try 64k true 2>err.txt; then
         --capture pcap --out out/run --progress none
     has "it says which file" err.txt 'out/run.*: (No space left on device|the disk is full)'
     nothing_left "run-${tag}d"
-    fails 1 "the state's disk is full" full full-state 32k env SLUICE_STATE="$work/full-state" "$SLUICE" observe \
-        --quick --again --progress none "$E2E_FIXTURE/store"
-    has "it says what" err.txt 'full-state.*(full|No space left)'
+    for size in 16k 64k; do
+        fails 1 "the state's disk is full at $size" full full-state $size env SLUICE_STATE="$work/full-state" "$SLUICE" \
+            observe --quick --again --progress none "$E2E_FIXTURE/store"
+        has "it says what" err.txt "full-state/catalog.db'"
+        has "and what to do" err.txt '^hint: .*make room'
+    done
     nothing_in_state "a full disk"
 else
     say "not tried, a full disk: $(cat err.txt)"
@@ -134,7 +137,7 @@ fi
 
 # ---- a service that dies in the middle
 run=run-$tag
-start dies run web.dtsl --name "$tag" --duration 16s --out dies --progress none
+start dies run web.dtsl --catalog "$E2E_FIXTURE/catalog.db" --name "$tag" --duration 16s --out dies --progress none
 flowing "$run" dies
 remember_pids "$run"
 sleep 3

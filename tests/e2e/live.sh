@@ -73,7 +73,7 @@ case $client in 10.201.*) ok "the placed client is $client" ;; *) bad "the clien
 cat out/logs/*web*.log >web.log
 has "the web server's own log has the client's requests" web.log "^${client//./\\.} .*\"GET /[^ ]* HTTP/1\.[01]\" 200"
 same "nobody else asked it, its own health check aside" \
-    "$(grep -E '"(GET|POST) ' web.log | cut -d' ' -f1 | grep -cvE "^(${client//./\\.}|127\.0\.0\.1)\$")" 0
+    "$(grep -E '^[0-9.]+ .*"[A-Z]+ /' web.log | cut -d' ' -f1 | sort -u | grep -v '^127\.0\.0\.1$')" "$client"
 if command -v tcpdump >/dev/null; then
     for h in h1 h2; do
         tcpdump -nr out/pcap/$h.pcap "tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn and src host $client and dst port 80" \
