@@ -68,27 +68,6 @@ static bool signal_process(pid_t pid, unsigned long long born, int sig)
     return fd >= 0 && start_time(pid) == born && !syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0);
 }
 
-static int end_noted_processes(const char *run)
-{
-    struct sl_error ignored;
-    SL_AUTO(sl_free_str) char *dir = sl_run_folder(run);
-    SL_AUTO(sl_free_str) char *path = sl_format("%s/pids", dir);
-    SL_AUTO(sl_free_str) char *text = NULL;
-    size_t len;
-    int ended = 0;
-    if (!sl_exists(path) || !sl_read_file(path, 1 << 20, &text, &len, &ignored))
-        return 0;
-    char *save = NULL;
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        int pid;
-        unsigned long long born;
-        if (sscanf(line, "%d %llu", &pid, &born) != 2 || pid <= 1 || pid == getpid() || !born)
-            continue;
-        ended += signal_process(pid, born, SIGKILL);
-    }
-    return ended;
-}
-
 // The process that owns a run: its supervisor, or an observation. 0 = none is alive.
 static pid_t owner_of(const char *run, unsigned long long *born)
 {
@@ -102,6 +81,33 @@ static pid_t owner_of(const char *run, unsigned long long *born)
             start_time(pid) == *born)
             return pid;
     return 0;
+}
+
+static int end_noted_processes(const char *run)
+{
+    struct sl_error ignored;
+    SL_AUTO(sl_free_str) char *dir = sl_run_folder(run);
+    SL_AUTO(sl_free_str) char *path = sl_format("%s/pids", dir);
+    SL_AUTO(sl_free_str) char *text = NULL;
+    size_t len;
+    int ended = 0;
+    unsigned long long owner_born;
+    bool mine = owner_of(run, &owner_born) == getpid();
+    if (!sl_exists(path) || !sl_read_file(path, 1 << 20, &text, &len, &ignored))
+        return 0;
+    char *save = NULL;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        int pid;
+        unsigned long long born;
+        char what[32] = "";
+        if (sscanf(line, "%d %llu %31s", &pid, &born, what) < 2 || pid <= 1 || pid == getpid() ||
+            !born)
+            continue;
+        if (mine && !strcmp(what, "watchdog"))
+            continue; // its owner sends it home once everything is gone
+        ended += signal_process(pid, born, SIGKILL);
+    }
+    return ended;
 }
 
 bool sl_run_owner_alive(const char *run)
@@ -394,6 +400,7 @@ bool sl_watchdog_start(struct sl_watchdog *w, const char *run, struct sl_error *
     close(p[0]);
     w->pid = pid;
     w->fd = p[1];
+    sl_run_note_pid(run, pid, "watchdog");
     return true;
 }
 

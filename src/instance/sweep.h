@@ -30,7 +30,7 @@ struct sl_watchdog {
 SL_MUST_USE bool sl_watchdog_start(struct sl_watchdog *w, const char *run,
                                    struct sl_error *err); // call before threads
 void sl_watchdog_done(struct sl_watchdog *w);             // all is clean: it goes away quietly
-// Remembers a process of the run ("supervisor", "observe", "driver") in the run folder, so that a
+// Remembers a process of the run ("supervisor", "observe", "driver", "watchdog") in the run folder, so that a
 // sweep can end it.
 void sl_run_note_pid(const char *run, pid_t pid, const char *what);
 bool sl_run_owner_alive(const char *run); // is its supervisor or observation alive?
