@@ -106,7 +106,7 @@ until_true() {
     local end=$(($(ms) + $1 * 1000))
     shift
     until "$@"; do
-        [ "$(ms)" -lt $end ] || return 1
+        [ "$(ms)" -lt "$end" ] || return 1
         sleep 0.1
     done
 }
@@ -218,9 +218,21 @@ no_strange_links() { [ -z "$(strange_links "$1")" ]; }
 
 before() { links >"$work/links.before"; }
 
-# nothing_left RUN [SECONDS]: engine, namespaces, filters, links, processes and folders.
+# Noted ones, and those of our own that carry our run folder in their environment.
+processes_of() {
+    local p
+    [ ! -s "$work/pids.$1" ] || noted_alive "$work/pids.$1"
+    for p in /proc/[0-9]*; do
+        case $(readlink "$p/exe" 2>/dev/null) in */sluice | */sluice-drive) ;; *) continue ;; esac
+        grep -qzF "SLUICE_RUNDIR=$SLUICE_RUNDIR" "$p/environ" 2>/dev/null &&
+            echo "$(cat "$p/comm" 2>/dev/null)(${p#/proc/})"
+    done
+}
+no_process_of() { [ -z "$(processes_of "$1")" ]; }
+
+# nothing_left RUN [SECONDS]: engine, namespaces, filters, links, folders, and processes, which have SECONDS to go.
 nothing_left() {
-    local run=$1 was=$failures what
+    local run=$1 was=$failures
     same "$run: containers left" "$(containers "$run" | wc -l)" 0
     same "$run: networks left" "$(docker network ls -q --filter "label=sluice.run=$run" | wc -l)" 0
     same "$run: volumes left" "$(docker volume ls -q --filter "label=sluice.run=$run" | wc -l)" 0
@@ -229,12 +241,6 @@ nothing_left() {
     until_true 10 no_strange_links "$work/links.before" || bad "links left: $(strange_links "$work/links.before")"
     [ ! -e "$SLUICE_RUNDIR/$run" ] || bad "the folder $SLUICE_RUNDIR/$run is left"
     [ ! -e "$SLUICE_STATE/work/$run" ] || bad "the folder $SLUICE_STATE/work/$run is left"
-    what=
-    [ ! -s "$work/pids.$run" ] || what=$(noted_alive "$work/pids.$run")
-    what+=$(for p in /proc/[0-9]*; do # ours carry our run folder in their environment
-        case $(readlink "$p/exe" 2>/dev/null) in */sluice | */sluice-drive) ;; *) continue ;; esac
-        grep -qzF "SLUICE_RUNDIR=$SLUICE_RUNDIR" "$p/environ" 2>/dev/null && echo " ${p#/proc/}"
-    done)
-    same "$run: processes left" "$what" ""
+    until_true "${2:-0}" no_process_of "$run" || bad "$run: processes left: $(processes_of "$run")"
     [ $was = $failures ] && ok "nothing of $run is left"
 }
