@@ -27,6 +27,7 @@ check "drivers are gone" until_true 5 no_process
 no_namespace() { ! ip netns list | grep -qE "^sluice-$run(-| |\$)"; }
 check "its namespaces, and with them its wires, are gone" until_true 5 no_namespace
 wait "$child" 2>/dev/null
+forget "$child"
 
 "$SLUICE" status --json >status.json
 same "status lists it as having no supervisor" "$(json status.json "'$run' in j['unsupervised']")" True

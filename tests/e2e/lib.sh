@@ -165,7 +165,15 @@ ended() {
     else
         wait "$1"
         status=$?
+        forget "$1"
     fi
+}
+forget() { # a child that ended: its number may be another's by now
+    local p rest=()
+    for p in "${children[@]}"; do
+        [ "$p" = "$1" ] || rest+=("$p")
+    done
+    children=("${rest[@]}")
 }
 
 state_of() { # RUN: what its supervisor says, "" when it does not answer
