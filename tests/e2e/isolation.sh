@@ -39,7 +39,7 @@ services:
     image: nginx:1.25-alpine
 Y
 cat >hostile/probe.py <<P
-import concurrent.futures, http.server, re, socket, struct, threading, time
+import concurrent.futures, http.server, os, re, socket, struct, threading, time
 HOST, PORT = "$addresses".split(), $port
 P
 cat >>hostile/probe.py <<'P'
@@ -90,9 +90,12 @@ def one_round(pool, n):
             ("metadata", tcp, "169.254.169.254", 80)]
     jobs += [("host %s" % a, tcp, a, PORT) for a in HOST]
     jobs += [("neighbour %s" % a, tcp, a, 6379) for a in neighbours]
+    if os.environ.get("HOST_ONLY"): # outside the isolation nothing may leave this machine
+        jobs = [j for j in jobs if j[0].startswith("host ")]
     for job, f in [(j[0], pool.submit(*j[1:])) for j in jobs]:
         print("round %d: %s: %s" % (n, job, f.result()), flush=True)
-    print("round %d: name: %s" % (n, name("example.com")), flush=True)
+    if not os.environ.get("HOST_ONLY"):
+        print("round %d: name: %s" % (n, name("example.com")), flush=True)
     print("round %d: done" % n, flush=True)
 
 class Page(http.server.BaseHTTPRequestHandler):
@@ -115,7 +118,7 @@ with concurrent.futures.ThreadPoolExecutor(12) as pool:
 P
 
 # The probe itself is put to the test: on the engine's own network, without Sluice, it does reach the host.
-docker run --rm --name "$tag" -v "$PWD/hostile/probe.py:/probe.py:ro" python:3.12-slim timeout 4 python -u /probe.py >free.log 2>&1
+docker run --rm --name "$tag" -e HOST_ONLY=1 -v "$PWD/hostile/probe.py:/probe.py:ro" python:3.12-slim timeout 4 python -u /probe.py >free.log 2>&1
 if grep -q 'host .*: REACHED$' free.log && [ -s visitors ]; then
     ok "without isolation the same probe reaches the host"
 else
