@@ -600,7 +600,9 @@ bool sl_observe_project(const struct sl_found *found, const struct sl_observe_op
         ours |= !ours && !ok;
         ok = ok && start(&j, &failure) && idle_phase(&j, &failure) && drive_doors(&j, &failure);
     }
-    ours |= failure.code == SL_EINTR || failure.code == SL_EENV;
+    // An engine that went away is our trouble; an image that cannot be had is the project's.
+    ours |= failure.code == SL_EINTR ||
+            (failure.code == SL_EENV && !(j.reason && !strcmp(j.reason, "image_unavailable")));
     sl_interrupt_shield(true); // what is collected and undone now is not cut short
     if (!ours)
         conclude(&j, ok, &failure);
