@@ -571,6 +571,17 @@ static struct sl_record *new_record(const struct sl_found *f, const struct sl_ob
     return r;
 }
 
+// An engine that went away is our trouble, also while it was asked for an image; an image that cannot
+// be had is the project's.
+static bool lacks_image(const struct job *j)
+{
+    struct sl_error ignored;
+    if (!j->world.engine || !j->reason || strcmp(j->reason, "image_unavailable") != 0)
+        return false;
+    SL_AUTO(sl_json_decref) json_t *alive = sl_engine_version(j->world.engine, &ignored);
+    return alive != NULL;
+}
+
 bool sl_observe_project(const struct sl_found *found, const struct sl_observe_options *given,
                         struct sl_catalog *catalog, struct sl_record **out, struct sl_error *err)
 {
@@ -600,9 +611,7 @@ bool sl_observe_project(const struct sl_found *found, const struct sl_observe_op
         ours |= !ours && !ok;
         ok = ok && start(&j, &failure) && idle_phase(&j, &failure) && drive_doors(&j, &failure);
     }
-    // An engine that went away is our trouble; an image that cannot be had is the project's.
-    ours |= failure.code == SL_EINTR ||
-            (failure.code == SL_EENV && !(j.reason && !strcmp(j.reason, "image_unavailable")));
+    ours |= failure.code == SL_EINTR || (failure.code == SL_EENV && !lacks_image(&j));
     sl_interrupt_shield(true); // what is collected and undone now is not cut short
     if (!ours)
         conclude(&j, ok, &failure);

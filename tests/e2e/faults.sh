@@ -112,6 +112,11 @@ cat logs/*early*.log >early.log
 has "the log of what ended early is kept" early.log "giving up"
 nothing_in_state "failed observations"
 
+fails 1 "observe both" "$SLUICE" observe --quick --again --json --quiet --settle 20s unhad early
+same "an image that cannot be had does not keep the next project from its turn" \
+    "$(json out.txt 'sorted((p["project"], p["reason"]) for p in j["projects"])')" \
+    "[('early', 'exited_early'), ('unhad', 'image_unavailable')]"
+
 # ---- a full disk
 full() { # full FOLDER SIZE COMMAND...: with a tiny file system there, seen by this command only
     local folder=$1 size=$2
