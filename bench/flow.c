@@ -96,7 +96,7 @@ static double round_s(const struct trace *t, struct sl_flow_counts *counts,
     for (size_t i = 0; i < t->records.len; i++) {
         const struct record *r = &t->records.at[i];
         struct sl_packet p;
-        enum sl_packet_kind kind = sl_packet_decode(r->frame, r->captured, r->wire, r->ts_ns, &p);
+        enum sl_packet_kind kind = sl_packet_decode(NULL, r->frame, r->captured, r->wire, r->ts_ns, &p);
         kinds[kind]++;
         if (kind == SL_PACKET_OK)
             sl_flow_table_add(table, &p, NULL);

@@ -136,7 +136,7 @@ static void on_frame(void *ctx, const struct sl_frame *f)
         m->write_failed = true;
     struct sl_packet p;
     if (!m->started ||
-        sl_packet_decode(f->data, f->captured, f->wire_bytes, f->ts_ns, &p) != SL_PACKET_OK)
+        sl_packet_decode(NULL, f->data, f->captured, f->wire_bytes, f->ts_ns, &p) != SL_PACKET_OK)
         return;
     if (p.tuple.proto != 6 && p.tuple.proto != 17)
         return;

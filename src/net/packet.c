@@ -197,9 +197,11 @@ static enum sl_packet_kind decode_ipv6(struct cursor *c, struct sl_packet *out)
     return kind == SL_PACKET_OK ? decode_transport(c, next, first, out) : kind;
 }
 
-enum sl_packet_kind sl_packet_decode(const uint8_t *frame, size_t captured, uint32_t wire_bytes,
-                                     int64_t ts_ns, struct sl_packet *out)
+enum sl_packet_kind sl_packet_decode(const struct sl_decode_options *how, const uint8_t *frame,
+                                     size_t captured, uint32_t wire_bytes, int64_t ts_ns,
+                                     struct sl_packet *out)
 {
+    (void)how;
     memset(out, 0, sizeof *out);
     out->ts_ns = ts_ns;
     out->wire_bytes = wire_bytes;

@@ -145,7 +145,7 @@ static void on_frame(void *ctx, const struct sl_frame *frame)
 {
     struct sl_watch *w = ctx;
     struct sl_packet p;
-    if (!w->n_phases || sl_packet_decode(frame->data, frame->captured, frame->wire_bytes,
+    if (!w->n_phases || sl_packet_decode(NULL, frame->data, frame->captured, frame->wire_bytes,
                                          frame->ts_ns, &p) != SL_PACKET_OK)
         return;
     if (p.tuple.proto != 6 && p.tuple.proto != 17)

@@ -35,7 +35,7 @@ static void one_frame(struct sl_flow_table *table, const uint8_t *data, size_t c
     struct sl_packet p;
     uint8_t *frame = malloc(captured ? captured : 1); // exact, so that one byte beyond is seen
     memcpy(frame, data, captured);
-    enum sl_packet_kind kind = sl_packet_decode(frame, captured, wire, now, &p);
+    enum sl_packet_kind kind = sl_packet_decode(NULL, frame, captured, wire, now, &p);
     if (kind >= SL_PACKET_KINDS || p.payload_captured > p.payload_bytes ||
         (p.payload && (p.payload < frame || p.payload + p.payload_captured > frame + captured)))
         abort();

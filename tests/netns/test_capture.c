@@ -29,7 +29,7 @@ static void look(void *ctx, const struct sl_frame *f)
     struct seen *s = ctx;
     struct sl_packet p;
     s->tagged += f->captured >= 14 && f->data[12] == 0x81 && f->data[13] == 0;
-    if (sl_packet_decode(f->data, f->captured, f->wire_bytes, f->ts_ns, &p) != SL_PACKET_OK ||
+    if (sl_packet_decode(NULL, f->data, f->captured, f->wire_bytes, f->ts_ns, &p) != SL_PACKET_OK ||
         p.tuple.dport != 5000)
         return;
     memcpy(s->frame, f->data, f->captured < 64 ? f->captured : 64);

@@ -78,7 +78,7 @@ static void text(struct frame *f, const char *s)
 
 static enum sl_packet_kind decode(const struct frame *f, struct sl_packet *p)
 {
-    return sl_packet_decode(f->b, f->n, (uint32_t)f->n, 77, p);
+    return sl_packet_decode(NULL, f->b, f->n, (uint32_t)f->n, 77, p);
 }
 
 static void a_tcp_segment_gives_ports_flags_numbers_and_payload(void **state)
@@ -150,18 +150,18 @@ static void a_short_capture_keeps_the_true_lengths(void **state)
     struct frame f = {0};
     struct sl_packet p;
     ethernet(&f, 0x0800), ipv4(&f, 6, 0, 20 + 1000, 0), tcp(&f, 0), text(&f, "0123456789");
-    assert_int_equal(sl_packet_decode(f.b, f.n, 14 + 1040, 0, &p), SL_PACKET_OK);
+    assert_int_equal(sl_packet_decode(NULL, f.b, f.n, 14 + 1040, 0, &p), SL_PACKET_OK);
     assert_int_equal(p.wire_bytes, 1054);
     assert_int_equal(p.payload_bytes, 1000);
     assert_int_equal(p.payload_captured, 10);
     // TCP options cut off: still known, without payload.
     f.n = 14;
     ipv4(&f, 6, 0, 40 + 7, 0), tcp(&f, 20);
-    assert_int_equal(sl_packet_decode(f.b, 14 + 20 + 20, 14 + 67, 0, &p), SL_PACKET_OK);
+    assert_int_equal(sl_packet_decode(NULL, f.b, 14 + 20 + 20, 14 + 67, 0, &p), SL_PACKET_OK);
     assert_int_equal(p.payload_bytes, 7);
     assert_null(p.payload);
     // The TCP header itself cut off.
-    assert_int_equal(sl_packet_decode(f.b, 14 + 20 + 19, 14 + 67, 0, &p), SL_PACKET_CUT_SHORT);
+    assert_int_equal(sl_packet_decode(NULL, f.b, 14 + 20 + 19, 14 + 67, 0, &p), SL_PACKET_CUT_SHORT);
     assert_int_equal(p.tuple.proto, 6);
 }
 
@@ -229,9 +229,9 @@ static void broken_headers_are_told_from_short_ones(void **state)
     assert_int_equal(p.ethertype, 0x0806);
     f.n = 0;
     ethernet(&f, 0x0800), ipv4(&f, 6, 0, 20, 0), tcp(&f, 0);
-    assert_int_equal(sl_packet_decode(f.b, 13, 54, 0, &p), SL_PACKET_CUT_SHORT);
-    assert_int_equal(sl_packet_decode(f.b, 33, 54, 0, &p), SL_PACKET_CUT_SHORT);
-    assert_int_equal(sl_packet_decode(f.b, 53, 53, 0, &p), SL_PACKET_BAD_HEADER); // 40 claimed
+    assert_int_equal(sl_packet_decode(NULL, f.b, 13, 54, 0, &p), SL_PACKET_CUT_SHORT);
+    assert_int_equal(sl_packet_decode(NULL, f.b, 33, 54, 0, &p), SL_PACKET_CUT_SHORT);
+    assert_int_equal(sl_packet_decode(NULL, f.b, 53, 53, 0, &p), SL_PACKET_BAD_HEADER); // 40 claimed
     f.b[14] = 0x44; // header of 16 bytes
     assert_int_equal(decode(&f, &p), SL_PACKET_BAD_HEADER);
     f.b[14] = 0x65; // version 6 in a version 4 frame
@@ -260,7 +260,7 @@ static void no_cut_and_no_flipped_byte_makes_the_decoder_read_outside(void **sta
             exact[where] = (uint8_t)sl_rng_u64(&rng);
         }
         uint32_t wire = (uint32_t)(n + sl_rng_below(&rng, 3) * 20);
-        sl_packet_decode(exact, n, wire, 0, &p);
+        sl_packet_decode(NULL, exact, n, wire, 0, &p);
         assert_true(p.payload_captured <= p.payload_bytes && p.payload_bytes <= wire);
         assert_true(!p.payload ||
                     (p.payload >= exact && p.payload + p.payload_captured <= exact + n));

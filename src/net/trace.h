@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Reading recorded packets: pcap and pcapng, any byte order, time stamps in any resolution, several
+ * interfaces and sections, plain or compressed (gzip, zstd), from a file, a pipe or standard input
+ * ("-").
+ *
+ * Units    nanoseconds since 1970-01-01 UTC; bytes.
+ * Batches  packets come in batches, so that the caller can decode and prefetch many at once. The
+ * bytes of a batch hold until the second next call: one batch can be worked on while the next is
+ * being read. Errors   a file that is no capture, or cannot be read, fails with SL_EINPUT and says
+ * which byte. Damage after the first packet ends the trace instead: what was read stays good and
+ * sl_trace_damage tells where and what. Threads  one thread at a time. Sources
+ * draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
+ */
+#pragma once
+#include "base/error.h"
+#include <stdint.h>
+
+struct sl_trace_packet {
+    int64_t ts_ns;
+    const uint8_t *data;
+    uint32_t captured, wire_bytes; // wire_bytes >= captured
+    uint16_t interface;            // index for sl_trace_interface
+    uint16_t linktype;             // LINKTYPE_ number
+};
+struct sl_trace_interface {
+    uint16_t linktype;
+    uint32_t snaplen;                                  // 0 = not limited
+    uint64_t ticks_per_s;                              // 1000000, 1000000000, ...
+    const char *name, *description, *comment, *filter; // options of pcapng; "" if none
+    const char *hardware, *os;
+    uint64_t packets, received,
+        dropped; // the last two from statistics blocks; UINT64_MAX = unknown
+};
+struct sl_trace_info {
+    const char *format;                                // "pcap", "pcapng"
+    const char *compression;                           // "", "gzip", "zstd"
+    const char *application, *os, *hardware, *comment; // of the first section; "" if none
+    size_t n_interfaces;
+    uint64_t packets, skipped_blocks; // read so far; blocks of a kind that is not packets
+    uint64_t packet_comments;
+    uint64_t file_bytes; // of the file as stored; 0 for a pipe
+};
+struct sl_trace;
+SL_MUST_USE struct sl_trace *sl_trace_open(const char *path, struct sl_error *err);
+// For tests and fuzzing: a capture in memory, borrowed until close.
+SL_MUST_USE struct sl_trace *sl_trace_open_bytes(const uint8_t *bytes, size_t len, const char *name,
+                                                 struct sl_error *err);
+// Up to max packets; *n = 0 is the end. False only when reading itself fails (an I/O error).
+SL_MUST_USE bool sl_trace_read(struct sl_trace *t, struct sl_trace_packet *out, size_t max,
+                               size_t *n, struct sl_error *err);
+const struct sl_trace_interface *sl_trace_interface(const struct sl_trace *t, uint16_t index);
+void sl_trace_info(const struct sl_trace *t, struct sl_trace_info *out); // strings hold until close
+// How the trace ended: NULL = cleanly. "packet 17 at byte 1840 is cut short: 60 bytes of 1514 are
+// there"
+const char *sl_trace_damage(const struct sl_trace *t);
+void sl_trace_close(struct sl_trace *t);
