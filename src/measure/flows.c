@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "measure/flows.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+struct job {
+    const struct sl_flows_options *opt;
+    struct sl_trace *trace;
+    struct sl_features *features;
+    struct sl_export *table;
+    struct sl_feature_scratch *scratch;
+    union sl_value *row;
+    char *provenance;
+    uint64_t ends[SL_REASONS];
+    bool failed; // writing; err holds why
+    struct sl_error err;
+    double cpu_start_s;
+    int64_t wall_start_ns;
+};
+
+static double cpu_s(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+// ---- provenance
+// ----------------------------------------------------------------------------------
+
+enum { EDGE_BYTES = 1 << 20 };
+
+static bool hash_range(int fd, off_t from, off_t to, struct sl_sha256 *h)
+{
+    static _Thread_local uint8_t buf[1 << 16];
+    while (from < to) {
+        size_t want = to - from < (off_t)sizeof buf ? (size_t)(to - from) : sizeof buf;
+        ssize_t n = pread(fd, buf, want, from);
+        if (n <= 0)
+            return false;
+        sl_sha256_add(h, buf, (size_t)n);
+        from += n;
+    }
+    return true;
+}
+
+// Of the whole file, or of its first and last MiB: hashing all costs as much as metering it.
+static json_t *input_facts(const char *path, bool whole)
+{
+    json_t *j = json_pack("{s:s}", "path", path);
+    SL_AUTO(sl_close_fd)
+    int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return j;
+    json_object_set_new(j, "bytes", json_integer(st.st_size));
+    struct sl_sha256 *h = sl_sha256_new();
+    bool all = whole || st.st_size <= 2 * EDGE_BYTES;
+    bool ok = all ? hash_range(fd, 0, st.st_size, h)
+                  : hash_range(fd, 0, EDGE_BYTES, h) &&
+                        hash_range(fd, st.st_size - EDGE_BYTES, st.st_size, h);
+    char hex[65];
+    sl_sha256_end(h, hex);
+    if (ok)
+        json_object_set_new(j, all ? "sha256" : "sha256_of_first_and_last_mib", json_string(hex));
+    return j;
+}
+
+static const char *semantics_name(enum sl_semantics s)
+{
+    static const char *const names[] = {"fixed", "cic", "cic-fixed"};
+    return names[s];
+}
+
+static json_t *settings(const struct job *j, const struct sl_engine_options *e)
+{
+    const struct sl_flows_options *o = j->opt;
+    json_t *s = json_pack("{s:s, s:s}", "semantics", semantics_name(o->semantics), "tunnels",
+                          o->outer ? "outer" : "inner");
+    const struct {
+        const char *name;
+        int64_t ns;
+    } times[] = {{"idle_s", e->idle_ns},       {"active_s", e->active_ns},
+                 {"closing_s", e->closing_ns}, {"activity_s", e->activity_ns},
+                 {"subflow_s", e->subflow_ns}, {"bulk_gap_s", e->bulk_gap_ns}};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        json_object_set_new(s, times[i].name, json_real((double)times[i].ns / 1e9));
+    json_object_set_new(s, "bulk_packets", json_integer(e->bulk_packets));
+    json_object_set_new(s, "max_flows", json_integer(e->max_flows));
+    return s;
+}
+
+static char *provenance(const struct job *j, const struct sl_engine_options *e)
+{
+    const struct sl_flows_options *o = j->opt;
+    SL_AUTO(sl_json_decref)
+    json_t *p = json_pack("{s:s, s:s, s:I}", "version", SLUICE_VERSION, "command",
+                          o->command_line ? o->command_line : "", "seed", (json_int_t)o->seed);
+    json_object_set_new(p, "settings", settings(j, e));
+    if (o->input)
+        json_object_set_new(p, "input", input_facts(o->input, o->whole_hash));
+    else
+        json_object_set_new(p, "interface", json_string(o->interface));
+    return json_dumps(p, JSON_COMPACT);
+}
+
+// ---- flows
+// ---------------------------------------------------------------------------------------
+
+static void on_flow(void *ctx, const struct sl_engine *e, const struct sl_flow_state *f)
+{
+    struct job *j = ctx;
+    j->ends[f->end]++;
+    if (!j->table || j->failed)
+        return;
+    struct sl_flow_labels labels = {0};
+    sl_features_row(j->features, e, f, &labels, j->scratch, j->row);
+    if (!sl_export_row(j->table, j->row, &j->err))
+        j->failed = true;
+}
+
+static bool after_batch(void *ctx, struct sl_error *err)
+{
+    struct job *j = ctx;
+    if (j->failed && err)
+        *err = j->err;
+    return !j->failed;
+}
+
+// ---- summary
+// -------------------------------------------------------------------------------------
+
+static json_t *count_kinds(const struct sl_pass_counts *c)
+{
+    json_t *k = json_object();
+    for (int i = 0; i < SL_PACKET_KINDS; i++)
+        json_object_set_new(k, sl_packet_kind_name((enum sl_packet_kind)i),
+                            json_integer((json_int_t)c->kinds[i]));
+    return k;
+}
+
+static json_t *trace_facts(struct sl_trace *t)
+{
+    struct sl_trace_info info;
+    sl_trace_info(t, &info);
+    json_t *j = json_pack("{s:s, s:s, s:I, s:I}", "format", info.format, "compression",
+                          info.compression, "bytes", (json_int_t)info.file_bytes, "skipped_blocks",
+                          (json_int_t)info.skipped_blocks);
+    const struct {
+        const char *name, *text;
+    } texts[] = {{"application", info.application},
+                 {"os", info.os},
+                 {"hardware", info.hardware},
+                 {"comment", info.comment}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i].text && texts[i].text[0])
+            json_object_set_new(j, texts[i].name, json_string(texts[i].text));
+    json_t *list = json_array();
+    for (size_t i = 0; i < info.n_interfaces && i < 1000; i++) {
+        const struct sl_trace_interface *f = sl_trace_interface(t, (uint16_t)i);
+        const char *link = sl_linktype_name(f->linktype);
+        json_t *o =
+            json_pack("{s:i, s:s, s:s, s:I, s:I, s:I}", "linktype", f->linktype, "link",
+                      link ? link : "unknown", "name", f->name, "snaplen", (json_int_t)f->snaplen,
+                      "ticks_per_s", (json_int_t)f->ticks_per_s, "packets", (json_int_t)f->packets);
+        if (!o) // a name that is not UTF-8
+            o = json_pack("{s:i, s:I}", "linktype", f->linktype, "packets", (json_int_t)f->packets);
+        if (f->dropped != UINT64_MAX)
+            json_object_set_new(o, "dropped", json_integer((json_int_t)f->dropped));
+        json_array_append_new(list, o);
+    }
+    json_object_set_new(j, "interfaces", list);
+    const char *damage = sl_trace_damage(t);
+    json_object_set_new(j, "damage", damage ? json_string(damage) : json_null());
+    return j;
+}
+
+static json_t *summary(struct job *j, const struct sl_pass_counts *c)
+{
+    json_t *s = json_pack("{s:s, s:s}", "schema", "sluice.flows/1", "semantics",
+                          semantics_name(j->opt->semantics));
+    json_object_set_new(s, "input", json_string(j->opt->input ? j->opt->input : j->opt->interface));
+    if (j->trace)
+        json_object_set_new(s, "trace", trace_facts(j->trace));
+    json_t *p = json_pack(
+        "{s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I}", "read", (json_int_t)c->packets, "wire_bytes",
+        (json_int_t)c->bytes, "kinds", count_kinds(c), "outside_time", (json_int_t)c->outside,
+        "cut_by_snaplen", (json_int_t)c->cut_by_snaplen, "backward_stamps",
+        (json_int_t)c->backward_stamps, "later_fragments", (json_int_t)c->fragments,
+        "fragments_without_first", (json_int_t)c->fragments_unknown);
+    json_object_set_new(p, "first_ns", json_integer(c->first_ns));
+    json_object_set_new(p, "last_ns", json_integer(c->packets ? c->last_ns : 0));
+    json_object_set_new(s, "packets", p);
+    json_t *ends = json_object();
+    for (int i = 1; i < SL_REASONS; i++)
+        json_object_set_new(ends, sl_end_reason_name((enum sl_end_reason)i),
+                            json_integer((json_int_t)j->ends[i]));
+    json_object_set_new(s, "flows",
+                        json_pack("{s:I, s:I, s:I, s:o}", "total", (json_int_t)c->flows.flows,
+                                  "peak_live", (json_int_t)c->flows.peak_live, "evicted",
+                                  (json_int_t)c->flows.evicted, "ends", ends));
+    if (j->table)
+        json_object_set_new(s, "rows", json_integer((json_int_t)sl_export_rows(j->table)));
+    json_object_set_new(s, "threads", json_integer(c->threads));
+    json_object_set_new(s, "cpu_s", json_real(cpu_s() - j->cpu_start_s));
+    json_object_set_new(s, "wall_s", json_real((double)(sl_mono_ns() - j->wall_start_ns) / 1e9));
+    return s;
+}
+
+// ---- the job
+// -------------------------------------------------------------------------------------
+
+static bool open_table(struct job *j, const struct sl_engine_options *e, struct sl_error *err)
+{
+    const struct sl_flows_options *o = j->opt;
+    j->features = sl_features_new(&o->features, err);
+    if (!j->features)
+        return false;
+    size_t n;
+    const struct sl_column *columns = sl_features_columns(j->features, &n);
+    j->scratch = sl_feature_scratch_new();
+    j->row = sl_alloc(n * sizeof *j->row);
+    j->provenance = provenance(j, e);
+    if (!o->output)
+        return true;
+    struct sl_export_options x = {.format = o->format,
+                                  .path = o->output,
+                                  .provenance = j->provenance,
+                                  .table = o->format == SL_EXPORT_ZEEK ? "conn" : "flows"};
+    j->table = sl_export_open(&x, columns, n, err);
+    return j->table != NULL;
+}
+
+static bool meter(struct job *j, struct sl_pass_counts *counts, struct sl_error *err)
+{
+    const struct sl_flows_options *o = j->opt;
+    struct sl_pass_options pass = {.engine = o->engine,
+                                   .outer = o->outer,
+                                   .threads = o->threads,
+                                   .max_packets = o->max_packets,
+                                   .on_flow = on_flow,
+                                   .after_batch = after_batch,
+                                   .ctx = j};
+    pass.engine.full = o->features.profile == SL_PROFILE_FULL;
+    pass.engine.ctx = j;
+    struct sl_pass_source source = sl_pass_trace(j->trace);
+    if (!open_table(j, &pass.engine, err))
+        return false;
+    return sl_pass_run(&source, &pass, counts, err);
+}
+
+static void done(struct job *j)
+{
+    sl_export_abort(j->table); // NULL after a good end
+    sl_features_free(j->features);
+    sl_feature_scratch_free(j->scratch);
+    sl_trace_close(j->trace);
+    free(j->row);
+    free(j->provenance);
+}
+
+json_t *sl_flows_run(const struct sl_flows_options *opt, struct sl_error *err)
+{
+    struct job j = {.opt = opt, .cpu_start_s = cpu_s(), .wall_start_ns = sl_mono_ns()};
+    struct sl_pass_counts counts;
+    json_t *s = NULL;
+    j.trace = sl_trace_open(opt->input, err);
+    bool ok = j.trace && meter(&j, &counts, err);
+    if (ok)
+        s = summary(&j, &counts);
+    if (ok && j.table) {
+        struct sl_export *table = j.table;
+        j.table = NULL;
+        ok = sl_export_close(table, err);
+    }
+    if (!ok) {
+        json_decref(s);
+        s = NULL;
+    }
+    done(&j);
+    return s;
+}
