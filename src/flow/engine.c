@@ -342,7 +342,7 @@ static struct sl_flow_state *open_flow(struct sl_engine *e, struct partition *t,
     f->icmp_code = s->packet.icmp_code;
     if (e->opt.label) {
         struct sl_tuple u = sl_key_tuple(&f->node.key, f->node.low_initiates);
-        f->label = e->opt.label(e->opt.ctx, &u);
+        f->label = e->opt.label(e->opt.ctx, &u, s->packet.ts_ns);
     }
     return f;
 }
@@ -643,11 +643,11 @@ static void one_packet(struct sl_engine *e, struct partition *t, const struct sl
     int d = f->state & SL_STATE_SAME_ENDS ? SL_FORWARD : direction(f, s->low);
     if (f->full)
         sl_full_add(t->full, f, p, d);
+    if (e->opt.on_packet)
+        e->opt.on_packet(e->opt.ctx, thread, f, p, d);
     count(e, t, f, d, s);
     t->packets++;
     t->bytes += p->wire_bytes;
-    if (e->opt.on_packet)
-        e->opt.on_packet(e->opt.ctx, thread, f, p, d);
 }
 
 static void prefetch_flow(const struct sl_index *x, uint32_t hash)

@@ -39,8 +39,8 @@ struct sl_engine_options {              // 0 = the default in brackets
     uint32_t sequence_packets;          // [30] at most 255; profile full
     // Called once for each new segment; the number is the caller's (class, service). May be called
     // by several threads.
-    uint16_t (*label)(void *ctx, const struct sl_tuple *initiator_first);
-    // Called for every packet after it was counted, by the thread that updates.
+    uint16_t (*label)(void *ctx, const struct sl_tuple *initiator_first, int64_t ts_ns);
+    // Called for every packet before it is counted, by the thread that updates.
     void (*on_packet)(void *ctx, int thread, const struct sl_flow_state *f,
                       const struct sl_packet *p, int dir);
     void *ctx;

@@ -95,7 +95,8 @@ struct sl_flow_state {
     uint32_t segment;           // 0, 1, ... within the connection
     uint32_t activity, bulk[2]; // numbers in their pools; SL_INDEX_NONE
     uint8_t icmp_type, icmp_code, guess, tunnels;
-    uint16_t ethertype, unused;
+    uint16_t ethertype;
+    uint32_t user; // the call-backs' own; 0 at first
     struct sl_flow_full *full;
 };
 enum {
