@@ -5,6 +5,9 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "classes/classes.h"
+#include "measure/labels.h"
+#include "measure/rates.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -20,6 +23,9 @@ struct job {
     struct sl_feature_scratch *scratch;
     union sl_value *row;
     char *provenance;
+    struct sl_labels *labels;
+    struct sl_rates *rates[SL_PASS_MAX_THREADS]; // one for each thread
+    int64_t rates_bin_ns;
     uint64_t ends[SL_REASONS];
     bool failed; // writing; err holds why
     struct sl_error err;
@@ -122,10 +128,30 @@ static void on_flow(void *ctx, const struct sl_engine *e, const struct sl_flow_s
     j->ends[f->end]++;
     if (!j->table || j->failed)
         return;
-    struct sl_flow_labels labels = {0};
+    struct sl_label_facts facts;
+    struct sl_flow_labels labels;
+    sl_labels_fill(j->labels, f, &facts, &labels);
     sl_features_row(j->features, e, f, &labels, j->scratch, j->row);
     if (!sl_export_row(j->table, j->row, &j->err))
         j->failed = true;
+}
+
+static uint16_t class_of(void *ctx, const struct sl_tuple *tuple, int64_t ts_ns)
+{
+    const struct job *j = ctx;
+    return sl_labels_class(j->labels, tuple, ts_ns);
+}
+
+// A flow is active in a bin once, however many packets it has there.
+static void rate_packet(void *ctx, int thread, const struct sl_flow_state *f,
+                        const struct sl_packet *p, int dir)
+{
+    struct job *j = ctx;
+    struct sl_rates *r = j->rates[thread];
+    int64_t bin = sl_rates_add(r, p->ts_ns, f->label, 0, dir, p->wire_bytes, 1);
+    bool begins = !(f->packets[0] + f->packets[1]);
+    if (bin != SL_RATE_OUTSIDE_BIN && (begins || sl_flow_last_ns(f) / j->rates_bin_ns < bin))
+        sl_rates_active(r, bin, f->label, 0);
 }
 
 static bool after_batch(void *ctx, struct sl_error *err)
@@ -222,7 +248,10 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
 static bool open_table(struct job *j, const struct sl_engine_options *e, struct sl_error *err)
 {
     const struct sl_flows_options *o = j->opt;
-    j->features = sl_features_new(&o->features, err);
+    struct sl_feature_set set = o->features;
+    set.truth = o->truth != NULL;
+    set.dpi = o->dpi;
+    j->features = sl_features_new(&set, err);
     if (!j->features)
         return false;
     size_t n;
@@ -240,6 +269,65 @@ static bool open_table(struct job *j, const struct sl_engine_options *e, struct 
     return j->table != NULL;
 }
 
+static bool begin(void *ctx, unsigned threads, int64_t first_ns, struct sl_error *err)
+{
+    struct job *j = ctx;
+    if (!j->opt->rates)
+        return true;
+    j->rates_bin_ns = j->opt->rates_bin_ns ? j->opt->rates_bin_ns : INT64_C(1000000000);
+    struct sl_rates_options o = {
+        .bin_ns = j->rates_bin_ns, .classes = (uint32_t)sl_class_count(), .origin_ns = first_ns};
+    for (unsigned i = 0; i < threads; i++) {
+        j->rates[i] = sl_rates_new(&o, err);
+        if (!j->rates[i])
+            return false;
+    }
+    return true;
+}
+
+struct rate_writer {
+    const struct sl_rates *rates;
+    struct sl_export *out;
+    struct sl_error *err;
+};
+
+static bool write_rate(void *ctx, const struct sl_rate_row *row)
+{
+    struct rate_writer *w = ctx;
+    union sl_value values[16];
+    sl_rates_values(w->rates, row, values);
+    return sl_export_row(w->out, values, w->err);
+}
+
+static bool write_rates(struct job *j, struct sl_error *err)
+{
+    if (!j->opt->rates)
+        return true;
+    if (!j->rates[0] && !begin(j, 1, 0, err)) // no packet: a table without rows
+        return false;
+    for (unsigned i = 1; i < SL_PASS_MAX_THREADS && j->rates[i]; i++)
+        sl_rates_merge(j->rates[0], j->rates[i]);
+    struct sl_export_options o = {
+        .path = j->opt->rates, .provenance = j->provenance, .table = "rates"};
+    if (!sl_export_format_of(j->opt->rates, &o.format)) {
+        sl_fail(err, SL_EUSAGE, "the name '%s' does not tell the format of the rates",
+                j->opt->rates);
+        sl_hint(err, "end it in .csv, .jsonl, .parquet or .npy");
+        return false;
+    }
+    size_t n;
+    const struct sl_column *columns = sl_rates_columns(j->rates[0], &n);
+    struct rate_writer w = {
+        .rates = j->rates[0], .out = sl_export_open(&o, columns, n, err), .err = err};
+    if (!w.out)
+        return false;
+    if (!sl_rates_each(j->rates[0], write_rate, &w)) {
+        sl_export_abort(w.out);
+        return false;
+    }
+    return sl_export_close(w.out, err);
+}
+
 static bool meter(struct job *j, struct sl_pass_counts *counts, struct sl_error *err)
 {
     const struct sl_flows_options *o = j->opt;
@@ -247,15 +335,18 @@ static bool meter(struct job *j, struct sl_pass_counts *counts, struct sl_error 
                                    .outer = o->outer,
                                    .threads = o->threads,
                                    .max_packets = o->max_packets,
+                                   .begin = begin,
                                    .on_flow = on_flow,
                                    .after_batch = after_batch,
                                    .ctx = j};
     pass.engine.full = o->features.profile == SL_PROFILE_FULL;
+    pass.engine.label = class_of;
+    pass.engine.on_packet = o->rates ? rate_packet : NULL;
     pass.engine.ctx = j;
     struct sl_pass_source source = sl_pass_trace(j->trace);
     if (!open_table(j, &pass.engine, err))
         return false;
-    return sl_pass_run(&source, &pass, counts, err);
+    return sl_pass_run(&source, &pass, counts, err) && write_rates(j, err);
 }
 
 static void done(struct job *j)
@@ -264,6 +355,9 @@ static void done(struct job *j)
     sl_features_free(j->features);
     sl_feature_scratch_free(j->scratch);
     sl_trace_close(j->trace);
+    sl_labels_free(j->labels);
+    for (unsigned i = 0; i < SL_PASS_MAX_THREADS && j->rates[i]; i++)
+        sl_rates_free(j->rates[i]);
     free(j->row);
     free(j->provenance);
 }
@@ -274,7 +368,8 @@ json_t *sl_flows_run(const struct sl_flows_options *opt, struct sl_error *err)
     struct sl_pass_counts counts;
     json_t *s = NULL;
     j.trace = sl_trace_open(opt->input, err);
-    bool ok = j.trace && meter(&j, &counts, err);
+    j.labels = j.trace ? sl_labels_new(opt->services, opt->truth, err) : NULL;
+    bool ok = j.labels && meter(&j, &counts, err);
     if (ok)
         s = summary(&j, &counts);
     if (ok && j.table) {

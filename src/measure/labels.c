@@ -68,8 +68,9 @@ static struct sl_text text(const char *s)
     return s && s[0] ? (struct sl_text){s, strlen(s)} : (struct sl_text){0};
 }
 
-static void fill_truth(const struct sl_labels *l, const struct sl_tuple *u, const struct sl_flow_state *f, bool known,
-                       struct sl_label_facts *facts, struct sl_flow_labels *out)
+static void fill_truth(const struct sl_labels *l, const struct sl_tuple *u,
+                       const struct sl_flow_state *f, bool known, struct sl_label_facts *facts,
+                       struct sl_flow_labels *out)
 {
     sl_truth_of_flow(l->truth, u, sl_flow_first_ns(f), known, &facts->truth);
     const struct sl_truth_row *server = facts->truth.server, *client = facts->truth.client;
@@ -89,14 +90,15 @@ static void fill_truth(const struct sl_labels *l, const struct sl_tuple *u, cons
     }
 }
 
-void sl_labels_fill(const struct sl_labels *l, const struct sl_flow_state *f, struct sl_label_facts *facts,
-                    struct sl_flow_labels *out)
+void sl_labels_fill(const struct sl_labels *l, const struct sl_flow_state *f,
+                    struct sl_label_facts *facts, struct sl_flow_labels *out)
 {
     *facts = (struct sl_label_facts){0};
     *out = (struct sl_flow_labels){0};
     struct sl_tuple u = sl_flow_tuple(f);
     bool known = f->guess == SL_GUESS_SYN || f->guess == SL_GUESS_SYNACK;
-    struct sl_service s = sl_service_of_flow(l->services, u.proto, u.sport, u.dport, known || f->guess == SL_GUESS_FIRST);
+    struct sl_service s = sl_service_of_flow(l->services, u.proto, u.sport, u.dport,
+                                             known || f->guess == SL_GUESS_FIRST);
     facts->service = s.id;
     out->iana = text(sl_service_name(l->services, s.id));
     out->iana_basis = text(sl_service_basis_name((enum sl_service_basis)s.basis));

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { BATCH_ONE = 1024, BATCH_MANY = 4096, MAX_THREADS = 64, SPINS = 4000 };
+enum { BATCH_ONE = 1024, BATCH_MANY = 4096, SPINS = 4000 };
 enum { CHUNKS = BATCH_MANY / SL_CHUNK };
 
 struct batch {
@@ -49,7 +49,7 @@ struct pass {
     atomic_uint jobs_left;
     // the crew
     unsigned threads, hired;
-    pthread_t crew[MAX_THREADS];
+    pthread_t crew[SL_PASS_MAX_THREADS];
     atomic_bool quit;
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
@@ -289,7 +289,7 @@ static unsigned processors(void)
 static bool hire(struct pass *p, struct sl_error *err)
 {
     unsigned want = p->opt->threads ? p->opt->threads : processors();
-    want = want > MAX_THREADS ? MAX_THREADS : want;
+    want = want > SL_PASS_MAX_THREADS ? SL_PASS_MAX_THREADS : want;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->done, NULL);
@@ -376,9 +376,16 @@ static bool all_batches(struct pass *p)
 {
     p->batch_max = p->threads == 1 ? BATCH_ONE : BATCH_MANY;
     read_batch(p, p->now);
-    while (!p->failed && (p->now->n || !p->last))
+    bool begun = !p->opt->begin;
+    while (!p->failed && (p->now->n || !p->last)) {
+        if (!begun && p->now->n) {
+            begun = true;
+            if (!p->opt->begin(p->opt->ctx, p->threads, p->counts->first_ns, p->err))
+                return false;
+        }
         if (!one_batch(p))
             return false;
+    }
     if (p->failed)
         return false;
     if (sl_interrupted() &&
