@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * TCP: a segment is held against what its sender had sent (next_seq) and what the other side had acknowledged. Two
- * directions' states are enough; nothing is kept per segment, so memory does not grow with a flow.
+ * TCP: a segment is held against what its sender had sent (next_seq) and what the other side had
+ * acknowledged. Two directions' states are enough; nothing is kept per segment, so memory does not
+ * grow with a flow.
  *
- * RTT of data: one segment per direction is timed at a time (as RFC 6298 allows); when something is sent again the
- * sample is thrown away (Karn's rule), because nobody can tell which copy was answered.
+ * RTT of data: one segment per direction is timed at a time (as RFC 6298 allows); when something is
+ * sent again the sample is thrown away (Karn's rule), because nobody can tell which copy was
+ * answered.
  */
 #include "flow/full.h"
 #include "base/mem.h"
@@ -12,8 +14,10 @@
 #include <string.h>
 
 enum { MOST_HEAD = 8192, MOST_TRIES = 12 };
-#define FAST_NS INT64_C(20000000)       // a repeat this soon after a duplicate ACK is a fast retransmission
-#define REORDER_NS INT64_C(3000000)     // while no RTT is known, what comes this late may still be reordered
+#define FAST_NS                                                                                    \
+    INT64_C(20000000) // a repeat this soon after a duplicate ACK is a fast retransmission
+#define REORDER_NS                                                                                 \
+    INT64_C(3000000) // while no RTT is known, what comes this late may still be reordered
 
 struct sl_full_pool {
     struct sl_pool pieces;
@@ -24,7 +28,8 @@ struct sl_full_pool *sl_full_pool_new(uint32_t sequence_packets, size_t max)
 {
     struct sl_full_pool *pool = sl_alloc(sizeof *pool);
     pool->n_sequence = sequence_packets;
-    sl_pool_init(&pool->pieces, sizeof(struct sl_flow_full) + sequence_packets * 2 * sizeof(uint32_t), max);
+    sl_pool_init(&pool->pieces,
+                 sizeof(struct sl_flow_full) + sequence_packets * 2 * sizeof(uint32_t), max);
     return pool;
 }
 
@@ -67,9 +72,11 @@ void sl_full_close(struct sl_full_pool *pool, struct sl_flow_full *full)
     sl_pool_give(&pool->pieces, full->number);
 }
 
-// ---- the first packets ---------------------------------------------------------------------------
+// ---- the first packets
+// ---------------------------------------------------------------------------
 
-static void note_sequence(const struct sl_full_pool *pool, struct sl_flow_full *x, const struct sl_packet *p, int dir)
+static void note_sequence(const struct sl_full_pool *pool, struct sl_flow_full *x,
+                          const struct sl_packet *p, int dir)
 {
     if (x->n_sequence >= pool->n_sequence)
         return;
@@ -82,7 +89,8 @@ static void note_sequence(const struct sl_full_pool *pool, struct sl_flow_full *
     x->last_ns = p->ts_ns;
 }
 
-// ---- TCP -----------------------------------------------------------------------------------------
+// ---- TCP
+// -----------------------------------------------------------------------------------------
 
 static bool before(uint32_t a, uint32_t b)
 {
@@ -111,7 +119,8 @@ static void note_handshake(struct sl_flow_full *x, const struct sl_packet *p, in
 {
     uint8_t f = p->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK | SL_TCP_RST);
     if (f == SL_TCP_SYN && dir == SL_FORWARD && !x->synack_ns) {
-        x->syn_ns = p->ts_ns; // of the last SYN: Karn's rule does not help here, the answer is to it most likely
+        x->syn_ns = p->ts_ns; // of the last SYN: Karn's rule does not help here, the answer is to
+                              // it most likely
     } else if (f == (SL_TCP_SYN | SL_TCP_ACK) && dir == SL_BACKWARD) {
         if (x->handshake_client_ns < 0)
             x->synack_ns = p->ts_ns;
@@ -138,8 +147,8 @@ static bool sacked(const struct sl_tcp_side *other, const struct segment *s)
 }
 
 // Something that was sent before: which kind of again?
-static void note_again(struct sl_flow_full *x, struct sl_tcp_side *me, const struct sl_tcp_side *other,
-                       const struct segment *s, int64_t ts_ns)
+static void note_again(struct sl_flow_full *x, struct sl_tcp_side *me,
+                       const struct sl_tcp_side *other, const struct segment *s, int64_t ts_ns)
 {
     int64_t since_ack = ts_ns - other->last_ack_ns, since_next = ts_ns - me->next_seq_ns;
     bool fast = other->dup_acks >= 2 && other->last_ack == s->seq && since_ack < FAST_NS;
@@ -173,9 +182,11 @@ static void class_segment(struct sl_flow_full *x, struct sl_tcp_side *me, struct
             me->gaps++;
         keep_alive = me->seen && s->len <= 1 && s->seq == me->next_seq - 1 && !s->sync;
         me->keep_alives += keep_alive;
-        bool repeat = me->seen && !s->len && !s->sync && (s->flags & SL_TCP_ACK) && s->seq == me->next_seq &&
-                      me->acked && p->tcp_ack == me->last_ack && p->tcp_window == me->window;
-        bool answer = repeat && (other->last_was_keep_alive || (other->last_was_probe && !p->tcp_window));
+        bool repeat = me->seen && !s->len && !s->sync && (s->flags & SL_TCP_ACK) &&
+                      s->seq == me->next_seq && me->acked && p->tcp_ack == me->last_ack &&
+                      p->tcp_window == me->window;
+        bool answer =
+            repeat && (other->last_was_keep_alive || (other->last_was_probe && !p->tcp_window));
         if (repeat && !answer && p->tcp_window) {
             me->dup_acks++;
             me->duplicate_acks++;
@@ -189,7 +200,8 @@ static void class_segment(struct sl_flow_full *x, struct sl_tcp_side *me, struct
     me->last_was_probe = probe;
 }
 
-static void note_answers(struct sl_tcp_side *me, struct sl_tcp_side *other, const struct sl_packet *p)
+static void note_answers(struct sl_tcp_side *me, struct sl_tcp_side *other,
+                         const struct sl_packet *p)
 {
     if (!(p->tcp_flags & SL_TCP_ACK))
         return;
@@ -243,7 +255,8 @@ static void note_tcp(struct sl_flow_full *x, const struct sl_packet *p, int dir)
     me->seen = true;
 }
 
-// ---- the first payload bytes ---------------------------------------------------------------------
+// ---- the first payload bytes
+// ---------------------------------------------------------------------
 
 static void keep_text(char **to, const char *text)
 {
@@ -301,7 +314,8 @@ static void keep_head(struct sl_flow_full *x, const struct sl_packet *p, int dir
     x->head_len[dir] += n;
 }
 
-static void note_payload(struct sl_flow_full *x, const struct sl_flow_state *f, const struct sl_packet *p, int dir)
+static void note_payload(struct sl_flow_full *x, const struct sl_flow_state *f,
+                         const struct sl_packet *p, int dir)
 {
     if (x->done[dir] || !p->payload_captured || p->fragment_offset || !in_order(x, p, dir))
         return;
@@ -330,7 +344,8 @@ static void note_payload(struct sl_flow_full *x, const struct sl_flow_state *f, 
     }
 }
 
-void sl_full_add(struct sl_full_pool *pool, struct sl_flow_state *f, const struct sl_packet *p, int dir)
+void sl_full_add(struct sl_full_pool *pool, struct sl_flow_state *f, const struct sl_packet *p,
+                 int dir)
 {
     struct sl_flow_full *x = f->full;
     note_sequence(pool, x, p, dir);

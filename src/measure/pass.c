@@ -183,7 +183,7 @@ static void do_job(struct pass *p, int job, int thread)
     if (p->phase == 0)
         decode_chunk(p, (size_t)job);
     else if (job == JOB_HAND_OUT)
-        hand_out(p);
+        p->opt->hand_out_alone ? (void)0 : hand_out(p);
     else if (job == JOB_READ)
         read_batch(p, p->next);
     else
@@ -353,6 +353,8 @@ static bool one_batch(struct pass *p)
     add_chunks(p);
     resolve_fragments(p);
     p->update_clock_ns = clock;
+    if (p->opt->hand_out_alone)
+        hand_out(p);
     run_phase(p, 1, JOB_PARTITION + SL_PARTITIONS);
     sl_engine_release(p->engine);
     p->ready = sl_engine_collect(p->engine, clock, &p->n_ready);

@@ -47,31 +47,36 @@ static uint32_t open_flow(struct filler *f, const struct sl_flow_state *s)
     return (uint32_t)f->set->flows.len;
 }
 
-static void on_packet(void *ctx, int thread, const struct sl_flow_state *s,
-                      const struct sl_packet *p, int dir)
+static uint32_t number_of(const struct sl_flow_state *s)
+{
+    return (uint32_t)(uintptr_t)s->user - 1;
+}
+
+static void on_packet(void *ctx, int thread, struct sl_flow_state *s, const struct sl_packet *p,
+                      int dir)
 {
     struct filler *f = ctx;
     (void)thread;
     if (!s->user)
-        ((struct sl_flow_state *)s)->user = open_flow(f, s);
+        s->user = (void *)(uintptr_t)open_flow(f, s);
     struct sl_sample_set *set = f->set;
     while (set->packets.len <= p->number) {
         struct sl_sample_packet *hole = SL_PUSH(&set->packets);
         hole->flow = SL_SAMPLE_NONE32;
     }
     set->packets.at[p->number] = (struct sl_sample_packet){.ts_ns = p->ts_ns,
-                                                           .flow = s->user - 1,
+                                                           .flow = number_of(s),
                                                            .bytes = p->wire_bytes,
                                                            .tcp_flags = p->tcp_flags,
                                                            .ttl = p->ttl,
                                                            .direction = (uint8_t)dir};
 }
 
-static void on_flow(void *ctx, const struct sl_engine *e, const struct sl_flow_state *s)
+static void on_flow(void *ctx, const struct sl_engine *e, struct sl_flow_state *s)
 {
     struct filler *f = ctx;
     (void)e;
-    struct sl_sample_flow *k = &f->set->flows.at[s->user - 1];
+    struct sl_sample_flow *k = &f->set->flows.at[number_of(s)];
     k->start_ns = sl_flow_first_ns(s);
     k->duration_ns = sl_flow_last_ns(s) - k->start_ns;
     for (int d = 0; d < 2; d++) {
