@@ -415,7 +415,7 @@ bool sl_pass_run(const struct sl_pass_source *source, const struct sl_pass_optio
         p->now = sl_alloc(sizeof *p->now);
         p->next = sl_alloc(sizeof *p->next);
         p->slots = sl_alloc(BATCH_MANY * sizeof *p->slots);
-        p->fragments = sl_fragments_new();
+        p->fragments = sl_fragments_new(NULL);
         ok = hire(p, err) && all_batches(p);
         dismiss(p);
         sl_engine_counts(p->engine, &counts->flows);
