@@ -157,6 +157,13 @@ static void warn_of_losses(const json_t *s)
     const json_t *damage = json_object_get(json_object_get(s, "trace"), "damage");
     if (json_is_string(damage))
         sl_warn("the trace is damaged and was read up to there: %s", json_string_value(damage));
+    const json_t *live = json_object_get(s, "live");
+    if (num(live, "dropped_by_kernel"))
+        sl_warn("the kernel dropped %" PRId64
+                " packets that the ring had no room for; raise --ring",
+                num(live, "dropped_by_kernel"));
+    if (json_is_true(json_object_get(live, "interface_gone")))
+        sl_warn("the interface went down: the capture ended early");
     const char *key;
     json_t *v;
     json_object_foreach((json_t *)kinds, key, v)
