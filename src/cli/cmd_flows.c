@@ -195,15 +195,6 @@ static void tell(const json_t *s)
             num(s, "threads"));
 }
 
-static char *joined(int argc, char **argv)
-{
-    struct sl_str s = {0};
-    sl_str_add(&s, "sluice");
-    for (int i = 0; i < argc; i++)
-        sl_str_addf(&s, " %s", argv[i]);
-    return sl_str_take(&s);
-}
-
 int sl_cmd_flows(struct sl_cli *cli, int argc, char **argv)
 {
     struct words w = {0};
@@ -266,7 +257,7 @@ int sl_cmd_flows(struct sl_cli *cli, int argc, char **argv)
         {"hash", 0, SL_OPT_FLAG, NULL,
          "hash the whole input for the provenance, not its first and last MiB", &w.hash},
     };
-    SL_AUTO(sl_free_str) char *line = joined(argc, argv);
+    SL_AUTO(sl_free_str) char *line = sl_cli_line(argc, argv);
     int n;
     int status = sl_cli_parse(cli, opts, sizeof opts / sizeof opts[0], argc, argv, 0, 1, &n);
     if (status >= 0)
