@@ -5,8 +5,8 @@
  * ("-").
  *
  * Units    nanoseconds since 1970-01-01 UTC; bytes. Seconds of pcap are unsigned: they end in 2106.
- *          Finer time stamps are cut to whole nanoseconds; what does not fit into an int64_t
- *          becomes its nearest end.
+ *          Finer time stamps are cut to whole nanoseconds. Times more than 146 years from 1970
+ *          become that limit and are counted, so that the difference of two always fits an int64_t.
  * Batches  packets come in batches, so that the caller can decode and prefetch many at once. The
  *          bytes of a batch hold until the second next call: one batch can be worked on while the
  *          next is being read. A call returns what is there: it waits for more input only when it
@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 enum { SL_TRACE_MAX_PACKET = 256 << 10 };
+#define SL_TRACE_MAX_NS ((INT64_C(1) << 62) - 1) // and -SL_TRACE_MAX_NS
 
 struct sl_trace_packet {
     int64_t ts_ns; // a simple packet block of pcapng has none: it gets that of the packet before it
@@ -53,6 +54,7 @@ struct sl_trace_info {
     uint64_t packets, skipped_blocks; // read so far; blocks of a kind that is not packets
     uint64_t packet_comments;
     uint64_t packets_without_time; // simple packet blocks
+    uint64_t packets_time_limited; // beyond SL_TRACE_MAX_NS
     uint64_t file_bytes;           // of the file as stored; 0 for a pipe
 };
 struct sl_trace;

@@ -352,10 +352,10 @@ static void time_stamps_of_any_resolution_are_exact(void **state)
         {0xa0, 0, (UINT64_C(1700000000) << 32) + 0x80000000u, 1700000000 * S + S / 2}, // NTP-like
         {0xbf, 0, UINT64_C(1) << 63, S},                                               // 2^-63
         {0xbf, 0, UINT64_MAX, 2 * S - 1},                                              //
-        {0, 0, UINT64_MAX, INT64_MAX},                         // does not fit: the nearest end
-        {9, 0, UINT64_MAX, INT64_MAX},                         //
-        {9, INT64_MIN, 5, INT64_MIN},                          //
-        {6, INT64_MAX, 5, INT64_MAX},                          //
+        {0, 0, UINT64_MAX, SL_TRACE_MAX_NS},                   // beyond the limit: the limit
+        {9, 0, UINT64_MAX, SL_TRACE_MAX_NS},                   //
+        {9, INT64_MIN, 5, -SL_TRACE_MAX_NS},                   //
+        {6, INT64_MAX, 5, SL_TRACE_MAX_NS},                    //
         {9, -9223372037, 9223372036854775807, -S + 854775807}, // (2^63-1 ns) - 9223372037 s
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -369,6 +369,8 @@ static void time_stamps_of_any_resolution_are_exact(void **state)
         struct reading r;
         read_capture(&c, &r);
         assert_int_equal(r.n, 1);
+        bool limited = cases[i].ns == SL_TRACE_MAX_NS || cases[i].ns == -SL_TRACE_MAX_NS;
+        assert_int_equal(r.info.packets_time_limited, limited);
         if (r.at[0].p.ts_ns != cases[i].ns)
             fail_msg("case %zu: %" PRId64 " instead of %" PRId64, i, r.at[0].p.ts_ns, cases[i].ns);
         sl_str_done(&c.s);
@@ -472,7 +474,7 @@ static void batches_hold_until_the_second_next_call_from_every_source(void **sta
 {
     (void)state;
     uint64_t seed = 20261125;
-    print_message("seed %" PRIu64 "\n", seed);
+    print_message("# seed %" PRIu64 "\n", seed);
     char dir[] = "/tmp/sluice-trace-XXXXXX";
     assert_non_null(mkdtemp(dir));
     static const char *const names[] = {"plain", "gzip", "zstd"};
@@ -514,7 +516,7 @@ static void what_was_written_is_read_back(void **state)
 {
     (void)state;
     uint64_t seed = 7;
-    print_message("seed %" PRIu64 "\n", seed);
+    print_message("# seed %" PRIu64 "\n", seed);
     char path[] = "/tmp/sluice-trace-XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
@@ -681,12 +683,12 @@ static void capinfos_counts_the_same_packets_and_bytes(void **state)
                                         "stitched-headers.pcap"};
     bool have = sl_proc_have("capinfos");
     if (!have)
-        print_message("capinfos_counts_the_same_packets_and_bytes: no capinfos here\n");
+        print_message("# capinfos_counts_the_same_packets_and_bytes: no capinfos here\n");
     int compared = 0;
     for (size_t i = 0; have && i < 3; i++) {
         char *path = sl_path_join(dir, names[i]);
         if (!sl_exists(path)) {
-            print_message("capinfos_counts_the_same_packets_and_bytes: no %s here\n", names[i]);
+            print_message("# capinfos_counts_the_same_packets_and_bytes: no %s here\n", names[i]);
             free(path);
             continue;
         }
