@@ -18,7 +18,8 @@
  *          instead: what was read stays good and sl_trace_damage tells where and what. A packet
  *          that is not there as a whole is not delivered. Packets and blocks count from 1 in texts.
  * Limits   256 KiB per packet, 1 MiB per block that is looked into, 65536 interfaces; more is
- *          damage. Memory is bounded: two buffers, and 16 MiB of names and comments at most.
+ *          damage. Memory is bounded: two buffers of 256 KiB (1 MiB for such blocks), interfaces,
+ *          16 MiB of names and comments, and the window of the compression (see base/zip.h).
  * Threads  one thread at a time.
  * Sources  draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng, draft-ietf-opsawg-pcaplinktype.
  */
