@@ -69,3 +69,4 @@ int sl_cmd_run(struct sl_cli *, int, char **);
 int sl_cmd_status(struct sl_cli *, int, char **);
 int sl_cmd_down(struct sl_cli *, int, char **);
 int sl_cmd_report(struct sl_cli *, int, char **);
+int sl_cmd_flows(struct sl_cli *, int, char **);

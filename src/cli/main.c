@@ -27,11 +27,11 @@ const struct sl_command sl_commands[] = {
     {"status", "[NAME]", "Runs that are running: asked and achieved.", sl_cmd_status},
     {"down", "NAME|--all", "Stop a run and remove everything it made, by label.", sl_cmd_down},
     {"report", "RUN", "Make report.html of a run folder again.", sl_cmd_report},
+    {"flows", "TRACE", "Packets into a table of flows, with every feature.", sl_cmd_flows},
     // Named in the design, and not there yet: main() says so.
     {"link", "", "", NULL},
     {"topo", "", "", NULL},
     {"shell", "", "", NULL},
-    {"flows", "", "", NULL},
     {"graph", "", "", NULL},
     {"compare", "", "", NULL},
     {"events", "", "", NULL},

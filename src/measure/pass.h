@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One pass over packets: read, decode, count into flows, hand the flows out in order. On one thread
+ * or several, with the same result.
+ *
+ * Work     the packets of a batch are decoded in chunks; then the partitions of the flow table take
+ * theirs, while the next batch is read and the flows that ended in the last one are handed out.
+ * Threads take the next piece of work that is left. Threads  call-backs: on_flow from one thread at
+ * a time, in order; label and on_packet from any.
+ */
+#pragma once
+#include "base/error.h"
+#include "flow/engine.h"
+#include "net/trace.h"
+
+enum { SL_PASS_MAX_THREADS = 64 };
+
+struct sl_pass_source { // where packets come from; sl_pass_trace fills one for a file
+    // As sl_trace_read: a batch's bytes hold until the second next call.
+    bool (*read)(void *ctx, struct sl_trace_packet *out, size_t max, size_t *n,
+                 struct sl_error *err);
+    // For live sources: the clock now, so that flows end while nothing arrives; NULL for files.
+    int64_t (*now_ns)(void *ctx);
+    bool (*more)(void *ctx); // live: *n = 0 is not the end while this is true; NULL for files
+    void *ctx;
+};
+struct sl_pass_options {
+    struct sl_engine_options engine; // its ctx is handed to label and on_packet
+    bool outer;                      // tunnels: stop at the outermost IP header
+    unsigned threads;                // 0 = one per processor this process may use
+    bool hand_out_alone;             // on_flow only while no packet is counted
+    uint64_t max_packets;            // 0 = all
+    int64_t from_ns, to_ns;          // packets outside are passed over; 0 = no bound
+    void (*on_flow)(void *ctx, const struct sl_engine *e, struct sl_flow_state *f);
+    // Once, when the first packet is there, before any other call-back: how many threads, and its
+    // time.
+    bool (*begin)(void *ctx, unsigned threads, int64_t first_ns, struct sl_error *err);
+    bool (*after_batch)(void *ctx, struct sl_error *err); // one thread; false stops the pass
+    void *ctx;
+};
+struct sl_pass_counts {
+    uint64_t packets, bytes, outside;      // read; wire bytes; passed over by time
+    uint64_t kinds[SL_PACKET_KINDS];       // of those read
+    uint64_t fragments, fragments_unknown; // later fragments: whose first one was seen, and not
+    uint64_t cut_by_snaplen;               // captured less than the wire had
+    uint64_t backward_stamps;              // earlier than a packet before
+    int64_t first_ns, last_ns;             // 0 = no packet
+    uint64_t unknown_link_packets;
+    uint16_t unknown_link; // the first link type that is not known
+    struct sl_engine_counts flows;
+    unsigned threads;
+};
+SL_MUST_USE bool sl_pass_run(const struct sl_pass_source *source, const struct sl_pass_options *opt,
+                             struct sl_pass_counts *counts, struct sl_error *err);
+struct sl_pass_source sl_pass_trace(struct sl_trace *t);
