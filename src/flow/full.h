@@ -27,12 +27,12 @@ struct sl_tcp_side {
     bool sack_permitted, timestamps;
     struct sl_rtt rtt; // of this side's data
     // state
-    uint32_t next_seq, last_ack, max_acked;
+    uint32_t next_seq, last_ack; // end of the highest segment; last acknowledgement, raw
+    uint32_t in_order_end;       // end of what came in order; 0 = nothing yet
+    uint32_t dup_acks;           // in a row
     uint16_t window;
-    bool seen, acked, last_was_keep_alive, last_was_probe;
-    uint32_t dup_acks;
-    uint32_t sack_left[4], sack_right[4];
-    uint8_t n_sack;
+    uint8_t last_kind;
+    bool seen;
     int64_t next_seq_ns, last_ack_ns;
     uint32_t timed_end; // a segment whose answer is waited for
     int64_t timed_ns;   // 0 = none
@@ -51,6 +51,7 @@ struct sl_flow_full {
     struct sl_tcp_side side[2];
     int64_t syn_ns, synack_ns;                 // 0 = not seen
     int64_t handshake_ns, handshake_client_ns; // SYN to SYN-ACK, SYN-ACK to ACK; -1 = not seen
+    int64_t last_syn_ns, initial_rtt_ns;       // 0, -1 = not seen
     struct sl_flow_facts facts;
     uint8_t tries[2], done[2];
     uint8_t *head[2]; // kept payload, while more is needed

@@ -12,6 +12,7 @@
 #include "measure/dpi.h"
 #include "measure/graph.h"
 #include "measure/labels.h"
+#include "measure/live.h"
 #include "measure/rates.h"
 #include "stats/report.h"
 #include <errno.h>
@@ -23,7 +24,8 @@
 
 struct job {
     const struct sl_flows_options *opt;
-    struct sl_trace *trace;
+    struct sl_trace *trace; // or
+    struct sl_live *live;
     struct sl_features *features;
     struct sl_export *table;
     struct sl_feature_scratch *scratch;
@@ -227,6 +229,8 @@ static void on_packet(void *ctx, int thread, struct sl_flow_state *f, const stru
 static bool after_batch(void *ctx, struct sl_error *err)
 {
     struct job *j = ctx;
+    if (j->live && j->table && !j->failed && !sl_export_flush(j->table, &j->err)) // a reader waits
+        j->failed = true;
     if (j->failed && err)
         *err = j->err;
     return !j->failed;
@@ -287,6 +291,15 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
     json_object_set_new(s, "input", json_string(j->opt->input ? j->opt->input : j->opt->interface));
     if (j->trace)
         json_object_set_new(s, "trace", trace_facts(j->trace));
+    if (j->live) {
+        uint64_t kept, drops;
+        bool gone;
+        sl_live_stats(j->live, &kept, &drops, &gone);
+        json_object_set_new(s, "live",
+                            json_pack("{s:I, s:I, s:b}", "captured", (json_int_t)kept,
+                                      "dropped_by_kernel", (json_int_t)drops, "interface_gone",
+                                      (int)gone));
+    }
     json_t *p = json_pack(
         "{s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I}", "read", (json_int_t)c->packets, "wire_bytes",
         (json_int_t)c->bytes, "kinds", count_kinds(c), "outside_time", (json_int_t)c->outside,
@@ -474,7 +487,7 @@ static bool meter(struct job *j, struct sl_pass_counts *counts, struct sl_error 
     pass.engine.on_packet = o->rates || o->dpi ? on_packet : NULL;
     pass.hand_out_alone = o->dpi;
     pass.engine.ctx = j;
-    struct sl_pass_source source = sl_pass_trace(j->trace);
+    struct sl_pass_source source = j->trace ? sl_pass_trace(j->trace) : sl_live_source(j->live);
     if (!open_side(j, err) || !open_table(j, &pass.engine, err))
         return false;
     return sl_pass_run(&source, &pass, counts, err) && write_rates(j, err) && write_graph(j, err);
@@ -486,6 +499,7 @@ static void done(struct job *j)
     sl_features_free(j->features);
     sl_feature_scratch_free(j->scratch);
     sl_trace_close(j->trace);
+    sl_live_close(j->live);
     sl_flow_graph_free(j->graph);
     sl_confusion_free(j->confusion);
     for (int i = 0; i < SL_PARTITIONS; i++)
@@ -497,13 +511,27 @@ static void done(struct job *j)
     free(j->provenance);
 }
 
+static bool open_live(struct job *j, struct sl_error *err)
+{
+    const struct sl_flows_options *o = j->opt;
+    struct sl_live_options l = {.interface = o->interface,
+                                .duration_ns = o->duration_ns,
+                                .ring_bytes = o->ring_bytes,
+                                .snaplen = o->snaplen                               ? o->snaplen
+                                           : o->features.profile == SL_PROFILE_FULL ? 1600
+                                                                                    : 0};
+    j->live = sl_live_open(&l, err);
+    return j->live != NULL;
+}
+
 json_t *sl_flows_run(const struct sl_flows_options *opt, struct sl_error *err)
 {
     struct job j = {.opt = opt, .cpu_start_s = cpu_s(), .wall_start_ns = sl_mono_ns()};
     struct sl_pass_counts counts;
     json_t *s = NULL;
-    j.trace = sl_trace_open(opt->input, err);
-    j.labels = j.trace ? sl_labels_new(opt->services, opt->truth, err) : NULL;
+    bool opened =
+        opt->input ? (j.trace = sl_trace_open(opt->input, err)) != NULL : open_live(&j, err);
+    j.labels = opened ? sl_labels_new(opt->services, opt->truth, err) : NULL;
     bool ok = j.labels && meter(&j, &counts, err);
     if (ok)
         s = summary(&j, &counts);

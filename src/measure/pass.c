@@ -97,7 +97,7 @@ static void read_batch(struct pass *p, struct batch *b)
     b->n = 0;
     if (p->opt->max_packets && p->opt->max_packets - p->counts->packets < max)
         max = (size_t)(p->opt->max_packets - p->counts->packets);
-    if (!max || p->failed || sl_interrupted()) {
+    if (!max || p->failed || (sl_interrupted() && !p->source->more)) {
         p->last = true;
         return;
     }

@@ -133,7 +133,8 @@ static enum sl_packet_kind decode_pseudowire(struct sl_decoding *d, struct sl_cu
 }
 
 // Nothing says what is under the labels. 4 and 6 are IP; anything else may be an Ethernet
-// pseudowire, with a control word if the first four bits are 0, or without.
+// pseudowire, with a control word if the first four bits are 0, or without. Without comes first:
+// four bytes too far on, a frame with one VLAN tag looks like a frame.
 enum sl_packet_kind sl_decode_mpls(struct sl_decoding *d, struct sl_cursor c, struct sl_packet *out)
 {
     bool bottom = false;
@@ -151,10 +152,10 @@ enum sl_packet_kind sl_decode_mpls(struct sl_decoding *d, struct sl_cursor c, st
     unsigned nibble = c.p[0] >> 4;
     if (nibble == 4 || nibble == 6)
         return sl_decode_ip(d, c, out);
-    if (nibble == 0)
-        kind = sl_decode_inside(d, c, 0, decode_pseudowire, out);
-    return nibble == 0 && sl_found(kind) ? kind
-                                         : sl_decode_inside(d, c, 0, sl_decode_ethernet, out);
+    kind = sl_decode_inside(d, c, 0, sl_decode_ethernet, out);
+    if (sl_found(kind) || nibble != 0)
+        return kind;
+    return sl_decode_inside(d, c, 0, decode_pseudowire, out);
 }
 
 // Address and control (ff 03) may be left out, and so may the first byte of the protocol number,

@@ -68,6 +68,7 @@ static void a_port_name_is_judged_by_application_and_class(void **state)
     assert_int_equal(sl_confusion_judge("http", row(&f, 4)), SL_AGREE);
     assert_int_equal(sl_confusion_judge("SHOP", row(&f, 4)), SL_AGREE); // its image is unknown
     assert_int_equal(sl_confusion_judge("ssh", row(&f, 4)), SL_DISAGREE);
+    assert_int_equal(sl_confusion_judge("mysql", row(&f, 4)), SL_DISAGREE); // a class, another one
     assert_int_equal(sl_confusion_judge("", row(&f, 4)), SL_UNNAMED);
     assert_int_equal(sl_confusion_judge(NULL, row(&f, 4)), SL_UNNAMED);
     assert_int_equal(sl_confusion_judge("http", NULL), SL_WITHOUT_TRUTH);

@@ -102,6 +102,21 @@ static void a_clock_that_jumps_is_counted_outside(void **state)
     sl_rates_free(r);
 }
 
+// A broken clock: the last nanosecond before 1970 is in the second that starts at -1 s.
+static void times_before_1970_have_bins_too(void **state)
+{
+    (void)state;
+    struct sl_rates *r = rates((struct sl_rates_options){0});
+    assert_int_equal(sl_rates_add(r, -1, 0, 0, 0, 1, 1), -1);
+    assert_int_equal(sl_rates_add(r, -SECOND, 0, 0, 0, 1, 1), -1);
+    assert_int_equal(sl_rates_add(r, -SECOND - 1, 0, 0, 0, 1, 1), -2);
+    assert_int_equal(sl_rates_add(r, 0, 0, 0, 0, 1, 1), 0);
+    char *text = text_of(r, false);
+    assert_non_null(strstr(text, "\n-1000000000,a,2,0,2,0,0\n0,a,1,0,1,0,0\n"));
+    free(text);
+    sl_rates_free(r);
+}
+
 static void memory_is_bounded_by_pages(void **state)
 {
     (void)state;
@@ -174,6 +189,7 @@ int main(void)
         cmocka_unit_test(packets_are_summed_by_second_class_and_direction),
         cmocka_unit_test(json_lines_hold_the_same_rows_and_interfaces_come_last),
         cmocka_unit_test(a_clock_that_jumps_is_counted_outside),
+        cmocka_unit_test(times_before_1970_have_bins_too),
         cmocka_unit_test(memory_is_bounded_by_pages),
         cmocka_unit_test(parts_of_threads_merge_to_the_same_bytes),
         cmocka_unit_test(what_cannot_be_kept_is_refused_with_a_remedy),
