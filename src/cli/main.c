@@ -28,12 +28,12 @@ const struct sl_command sl_commands[] = {
     {"down", "NAME|--all", "Stop a run and remove everything it made, by label.", sl_cmd_down},
     {"report", "RUN", "Make report.html of a run folder again.", sl_cmd_report},
     {"flows", "TRACE", "Packets into a table of flows, with every feature.", sl_cmd_flows},
+    {"compare", "A B", "How far two traces or flow tables are apart.", sl_cmd_compare},
     // Named in the design, and not there yet: main() says so.
     {"link", "", "", NULL},
     {"topo", "", "", NULL},
     {"shell", "", "", NULL},
     {"graph", "", "", NULL},
-    {"compare", "", "", NULL},
     {"events", "", "", NULL},
     {"logs", "", "", NULL},
     {"exec", "", "", NULL},
