@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 static const struct sl_writer *const WRITERS[SL_EXPORT_FORMATS] = {
-    [SL_EXPORT_CSV] = &sl_writer_csv,
+    [SL_EXPORT_CSV] = &sl_writer_csv,         [SL_EXPORT_JSONL] = &sl_writer_jsonl,
+    [SL_EXPORT_PARQUET] = &sl_writer_parquet, [SL_EXPORT_NPY] = &sl_writer_npy,
+    [SL_EXPORT_ZEEK] = &sl_writer_zeek,
 };
 static const char *const TYPES[] = {"int", "real", "text", "time", "bool", "list"};
 
@@ -47,19 +49,19 @@ bool sl_value_missing(const struct sl_column *c, const union sl_value *v)
     }
 }
 
-char *sl_put_column_real(char *p, const struct sl_column *c, double v, bool java)
+char *sl_column_put_real(char *p, const struct sl_column *c, double v, bool java)
 {
     if (java)
-        return sl_put_java(p, v);
-    return c->decimals ? sl_put_fixed(p, v, c->decimals) : sl_put_real(p, v);
+        return sl_number_java(p, v);
+    return c->decimals ? sl_number_fixed(p, v, c->decimals) : sl_number_real(p, v);
 }
 
-char *sl_put_list(char *p, const struct sl_list *l, char between)
+char *sl_list_put(char *p, const struct sl_list *l, char between)
 {
     for (size_t i = 0; i < l->len; i++) {
         if (i)
             *p++ = between;
-        p = sl_put_i64(p, l->at[i]);
+        p = sl_number_i64(p, l->at[i]);
     }
     return p;
 }

@@ -70,6 +70,7 @@ struct sl_export_options {
                             // the schema file, Parquet's metadata
     const char *table;      // "flows": name in the schema; "conn" = _path of a Zeek log
     int compression_level;  // Parquet: zstd; 0 = 3
+    uint32_t group_rows;    // Parquet: rows of a row group at most; 0 = 1,048,576
     bool no_schema_file, no_header;
     bool java_reals; // REAL as Java's Double.toString prints it (for CICFlowMeter's tables), NaN
                      // and Infinity included

@@ -34,6 +34,6 @@ struct sl_export {
 char *sl_export_schema(const struct sl_export *x); // JSON; the caller frees
 bool sl_value_missing(const struct sl_column *c, const union sl_value *v);
 // A real that is to be printed: neither NAN nor infinite, or wanted as Java prints them.
-char *sl_put_column_real(char *p, const struct sl_column *c, double v, bool java);
+char *sl_column_put_real(char *p, const struct sl_column *c, double v, bool java);
 // "1 2 3"; room for 21 bytes an element.
-char *sl_put_list(char *p, const struct sl_list *l, char between);
+char *sl_list_put(char *p, const struct sl_list *l, char between);

@@ -220,6 +220,114 @@ static void a_table_streams_to_standard_output(void **state)
     assert_string_equal(text, "-1,3,0.00,\"\",0,0,\"\"\n");
 }
 
+static void json_lines_have_null_for_what_is_missing(void **state)
+{
+    (void)state;
+    write_table("a.jsonl", (struct sl_export_options){.format = SL_EXPORT_JSONL});
+    char *text = read_text("a.jsonl", NULL);
+    // By hand after RFC 8259.
+    assert_string_equal(
+        text, "{\"id\":7,\"mean\":0.1,\"rate\":2.35,\"name\":\"a,\\\"b\\\"\","
+              "\"start\":1700000000123456789,\"up\":true,\"sizes\":[1,-20,300]}\n"
+              "{\"id\":null,\"mean\":null,\"rate\":null,\"name\":null,\"start\":null,\"up\":null,"
+              "\"sizes\":null}\n"
+              "{\"id\":-1,\"mean\":3,\"rate\":0.00,\"name\":\"\",\"start\":0,\"up\":false,"
+              "\"sizes\":[]}\n"
+              "{\"id\":9223372036854775807,\"mean\":-1.5,\"rate\":1000000.00,"
+              "\"name\":\"x\xef\xbf\xbd\\ny\",\"start\":-1,\"up\":true,\"sizes\":[1]}\n");
+    free(text);
+}
+
+static void json_strings_escape_control_characters(void **state)
+{
+    (void)state;
+    static const struct sl_column one[] = {{"a\"b", SL_COL_TEXT}};
+    union sl_value row = TEXT("\x00\x01\t\b\f\r\n\x1f\x7f\\/\xc3\xa9\xc3");
+    struct sl_error err = {0};
+    char *path = path_of("b.jsonl");
+    struct sl_export_options opt = {.format = SL_EXPORT_JSONL, .path = path};
+    struct sl_export *x = sl_export_open(&opt, one, 1, &err);
+    assert_true(x && sl_export_row(x, &row, &err) && sl_export_close(x, &err));
+    char *text = read_text("b.jsonl", NULL);
+    assert_string_equal(text, "{\"a\\\"b\":\"\\u0000\\u0001\\t\\b\\f\\r\\n\\u001f\x7f\\\\/"
+                              "\xc3\xa9\xef\xbf\xbd\"}\n");
+    free(text), free(path);
+}
+
+static void a_zeek_log_has_seconds_and_escapes(void **state)
+{
+    (void)state;
+    static const struct sl_column conn[] = {
+        {"start", SL_COL_TIME, .zeek_name = "ts", .zeek_type = "time"},
+        {"hidden", SL_COL_INT},
+        {"duration", SL_COL_INT, "us", .zeek_name = "duration", .zeek_type = "interval"},
+        {"idle", SL_COL_REAL, "ms", .zeek_name = "idle", .zeek_type = "interval"},
+        {"service", SL_COL_TEXT, .zeek_name = "service", .zeek_type = "string"},
+        {"local", SL_COL_BOOL, .zeek_name = "local_orig", .zeek_type = "bool"},
+    };
+    const union sl_value rows[][6] = {
+        {{.i = 1700000000123456789}, {.i = 1}, {.i = 1500001}, {.f = 2.5}, TEXT("a\tb"), {.i = 1}},
+        {{.i = 1700000061000000000}, {.i = 1}, {.i = INT64_MIN}, {.f = NAN}, TEXT("-"), {.i = 0}},
+        {{.i = INT64_MIN}, {.i = 1}, {.i = 0}, {.f = 0}, TEXT(""), {.i = INT64_MIN}},
+    };
+    struct sl_error err = {0};
+    char *path = path_of("conn.log");
+    struct sl_export_options opt = {.format = SL_EXPORT_ZEEK, .path = path, .table = "conn"};
+    struct sl_export *x = sl_export_open(&opt, conn, 6, &err);
+    assert_non_null(x);
+    for (int i = 0; i < 3; i++)
+        assert_true(sl_export_row(x, rows[i], &err));
+    assert_true(sl_export_close(x, &err));
+    char *text = read_text("conn.log", NULL);
+    // The lines of a log as Zeek's manual shows them; `date -u -d @1700000000` says 22:13:20.
+    assert_string_equal(text, "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n"
+                              "#unset_field\t-\n#path\tconn\n#open\t2023-11-14-22-13-20\n"
+                              "#fields\tts\tduration\tidle\tservice\tlocal_orig\n"
+                              "#types\ttime\tinterval\tinterval\tstring\tbool\n"
+                              "1700000000.123456\t1.500001\t0.002500\ta\\x09b\tT\n"
+                              "1700000061.000000\t-\t-\t\\x2d\tF\n"
+                              "-\t0.000000\t0.000000\t(empty)\t-\n"
+                              "#close\t2023-11-14-22-14-21\n");
+    free(text), free(path);
+}
+
+static void a_numpy_array_says_its_fields_and_rows(void **state)
+{
+    (void)state;
+    write_table("a.npy", (struct sl_export_options){.format = SL_EXPORT_NPY});
+    size_t len;
+    char *text = read_text("a.npy", &len);
+    // NEP 1: magic, version, length of the header, little-endian, which ends a multiple of 64.
+    assert_memory_equal(text, "\x93NUMPY\x01\x00", 8);
+    size_t header = 10 + (unsigned char)text[8] + 256u * (unsigned char)text[9];
+    assert_int_equal(header % 64, 0);
+    assert_int_equal(text[header - 1], '\n');
+    text[header - 1] = '\0';
+    assert_non_null(strstr(text + 10, "{'descr': [('id', '<i8'), ('mean', '<f8'), "
+                                      "('rate', '<f8'), ('name', '|S64'), ('start', '<M8[ns]'), "
+                                      "('up', '|u1'), ('sizes', '|S64'), ], "
+                                      "'fortran_order': False, 'shape': (4,), }"));
+    size_t row = 8 + 8 + 8 + 64 + 8 + 1 + 64;
+    assert_int_equal(len, header + 4 * row);
+    const char *first = text + header;
+    assert_memory_equal(first, "\x07\0\0\0\0\0\0\0", 8);
+    assert_string_equal(first + 24, "a,\"b\"");
+    assert_string_equal(first + 97, "1 -20 300");
+    assert_int_equal((unsigned char)first[row + 96], 255); // missing
+    free(text);
+}
+
+static void a_parquet_file_begins_and_ends_as_one(void **state)
+{
+    (void)state; // what is in it, tests/export checks with another's reader
+    write_table("a.parquet", (struct sl_export_options){.format = SL_EXPORT_PARQUET});
+    size_t len;
+    char *text = read_text("a.parquet", &len);
+    assert_memory_equal(text, "PAR1", 4);
+    assert_memory_equal(text + len - 4, "PAR1", 4);
+    free(text);
+}
+
 static void formats_are_known_by_name_and_by_file_name(void **state)
 {
     (void)state;
@@ -238,6 +346,11 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_named_with_the_file),
         cmocka_unit_test(a_folder_that_is_not_there_is_named),
         cmocka_unit_test(a_table_streams_to_standard_output),
+        cmocka_unit_test(json_lines_have_null_for_what_is_missing),
+        cmocka_unit_test(json_strings_escape_control_characters),
+        cmocka_unit_test(a_zeek_log_has_seconds_and_escapes),
+        cmocka_unit_test(a_numpy_array_says_its_fields_and_rows),
+        cmocka_unit_test(a_parquet_file_begins_and_ends_as_one),
         cmocka_unit_test(formats_are_known_by_name_and_by_file_name),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
