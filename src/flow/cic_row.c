@@ -45,7 +45,7 @@ static void put_made(struct cells *c, enum sl_column_type type)
 static void put_int(struct cells *c, int64_t v)
 {
     if (c->form == TEXT) {
-        c->p = sl_put_i64(c->p, v);
+        c->p = sl_number_i64(c->p, v);
         put_made(c, SL_COL_INT);
         return;
     }
@@ -55,7 +55,7 @@ static void put_int(struct cells *c, int64_t v)
 static void put_real(struct cells *c, double v)
 {
     if (c->form == TEXT) {
-        c->p = sl_put_java(c->p, v);
+        c->p = sl_number_java(c->p, v);
         put_made(c, SL_COL_REAL);
         return;
     }
@@ -93,7 +93,7 @@ static void put_quotient(struct cells *c, bool fork, int64_t a, int64_t b)
 static void add_address(struct cells *c, uint32_t a)
 {
     for (int shift = 24; shift >= 0; shift -= 8) {
-        c->p = sl_put_u64(c->p, a >> shift & 0xff);
+        c->p = sl_number_u64(c->p, a >> shift & 0xff);
         *c->p++ = '.';
     }
     c->p--;
@@ -102,7 +102,7 @@ static void add_address(struct cells *c, uint32_t a)
 static void add_dash_number(struct cells *c, unsigned v)
 {
     *c->p++ = '-';
-    c->p = sl_put_u64(c->p, v);
+    c->p = sl_number_u64(c->p, v);
 }
 
 static void put_key(struct cells *c, const struct sl_cic_flow *f)
