@@ -21,12 +21,14 @@ enum {
     UDP_BYTES = 8,
     SCTP_BYTES = 12,
     ICMP_BYTES = 8,
+    ICMP_BYTES_MIN = 4,
+    IPV6_BYTES = 40,
     PPP_BYTES = 4,
     L2TP_PORT = 1701,
     MAX_HEADERS = 64, // of one frame, so that the walk is bounded
 };
 enum { PROTO_IPIP = 4, PROTO_IGMP = 2, PROTO_L2TP = 115 };
-enum header { NOTHING, IPV4, TCP, UDP, ICMP, SCTP, L2TP, PPP, HEADERS };
+enum header { NOTHING, IPV4, IPV6, TCP, UDP, ICMP, SCTP, L2TP, PPP, HEADERS };
 
 struct scan {
     const uint8_t *p;
@@ -60,11 +62,9 @@ static void note(struct scan *s, enum header kind, size_t at, size_t bytes)
 // ---- the walk: each step notes its header, moves behind it and names the next kind
 // ------------------------------------------------------------------------------------------------
 
-static enum header after_ipv4(const struct scan *s, size_t at)
+static enum header header_of(unsigned protocol)
 {
-    if (be16(s->p + at + 6) & 0x1fff) // a later fragment
-        return NOTHING;
-    switch (s->p[at + 9]) {
+    switch (protocol) {
     case SL_PROTO_ICMP:
         return ICMP;
     case PROTO_IPIP:
@@ -92,11 +92,32 @@ static enum header step_ipv4(struct scan *s, size_t *at, bool trailer)
     if (!bytes)
         return NOTHING;
     note(s, IPV4, start, bytes);
-    enum header next = after_ipv4(s, start);
+    bool later_fragment = be16(s->p + start + 6) & 0x1fff;
+    enum header next = later_fragment ? NOTHING : header_of(s->p[start + 9]);
     if (trailer && total < left)
         s->len = start + total;
     *at = start + bytes;
     return next;
+}
+
+static bool extends_ipv6(unsigned next)
+{
+    return next == 0 || next == 43 || next == 44 || next == 50 || next == 51 || next == 60 ||
+           next == 135;
+}
+
+// Not usable itself, but IPv4 inside it is. Every extension header is measured alike.
+static enum header step_ipv6(struct scan *s, size_t *at)
+{
+    if (s->len - *at < IPV6_BYTES)
+        return NOTHING;
+    unsigned next = s->p[*at + 6];
+    *at += IPV6_BYTES;
+    while (extends_ipv6(next) && *at < s->len && s->len - *at >= 2) {
+        next = s->p[*at];
+        *at += (s->p[*at + 1] + 1u) * 8;
+    }
+    return header_of(next);
 }
 
 static enum header step_tcp(struct scan *s, size_t *at)
@@ -119,7 +140,7 @@ static enum header step_udp(struct scan *s, size_t *at)
 
 static enum header step_icmp(struct scan *s, size_t *at)
 {
-    if (s->len - *at < ICMP_BYTES)
+    if (s->len - *at < ICMP_BYTES_MIN)
         return NOTHING;
     unsigned type = s->p[*at];
     note(s, ICMP, *at, ICMP_BYTES);
@@ -151,7 +172,9 @@ static enum header step_ppp(struct scan *s, size_t *at)
         return NOTHING;
     const uint8_t *p = s->p + *at;
     *at += PPP_BYTES;
-    return p[0] == 0xff && p[1] == 3 && be16(p + 2) == 0x0021 ? IPV4 : NOTHING;
+    if (p[0] != 0xff || p[1] != 3)
+        return NOTHING;
+    return be16(p + 2) == 0x0021 ? IPV4 : be16(p + 2) == 0x0057 ? IPV6 : NOTHING;
 }
 
 static void walk(struct scan *s, enum header kind, size_t at, bool trailer)
@@ -160,6 +183,9 @@ static void walk(struct scan *s, enum header kind, size_t at, bool trailer)
         switch (kind) {
         case IPV4:
             kind = step_ipv4(s, &at, trailer);
+            break;
+        case IPV6:
+            kind = step_ipv6(s, &at);
             break;
         case TCP:
             kind = step_tcp(s, &at);
@@ -185,12 +211,10 @@ static void walk(struct scan *s, enum header kind, size_t at, bool trailer)
     }
 }
 
-// 802.3: the length, then LLC and perhaps SNAP, which has an Ethernet type again.
-static unsigned step_llc(struct scan *s, size_t *at, unsigned length)
+// LLC and perhaps SNAP, which has an Ethernet type again.
+static unsigned step_llc(struct scan *s, size_t *at)
 {
-    if (length < s->len - *at)
-        s->len = *at + length;
-    if (s->len - *at < 4)
+    if (s->len < *at || s->len - *at < 4)
         return 0;
     const uint8_t *p = s->p + *at;
     *at += p[2] & 1 ? 3 : 4;
@@ -207,19 +231,24 @@ static void scan_ethernet(struct scan *s)
     unsigned type = be16(s->p + 12);
     size_t at = ETHERNET_BYTES;
     bool trailer = true;
-    if (type < 0x600) {
-        type = step_llc(s, &at, type);
+    if (type < 0x600 && type < s->len)
+        s->len = type; // 802.3: the length, as if it counted from the frame's beginning
+    while (at <= s->len) {
+        if (type == 0x8100 || type == 0x88a8 || type == 0x9100) {
+            if (s->len - at < ETHERNET_BYTES)
+                return;
+            type = be16(s->p + at + 2);
+            at += VLAN_BYTES;
+        } else if (type < 0x600) {
+            type = step_llc(s, &at);
+            if (type < 0x600)
+                return;
+        } else {
+            break;
+        }
         trailer = false;
     }
-    while (type == 0x8100 || type == 0x88a8 || type == 0x9100) {
-        if (s->len - at < ETHERNET_BYTES)
-            return;
-        type = be16(s->p + at + 2);
-        at += VLAN_BYTES;
-        trailer = false;
-    }
-    if (type == 0x0800)
-        walk(s, IPV4, at, trailer);
+    walk(s, type == 0x0800 ? IPV4 : type == 0x86dd ? IPV6 : NOTHING, at, trailer);
 }
 
 // ---- what was found
@@ -249,7 +278,11 @@ static bool ipv4_usable(const struct scan *s)
         return false;
     const uint8_t *p = s->p + s->at[IPV4];
     size_t bytes = (p[0] & 15u) * 4;
-    return bytes >= IPV4_BYTES && options_readable(p, bytes, s->bytes[IPV4]);
+    // A header that is cut will do when the packet says that it goes on, and not in fragments.
+    size_t room = s->room[IPV4];
+    bool cut_fairly = be16(p + 2) > room && !(p[6] & 0x20);
+    return bytes >= IPV4_BYTES && (bytes <= room || cut_fairly) &&
+           options_readable(p, bytes, s->bytes[IPV4]);
 }
 
 static void put_ports(const struct scan *s, enum header kind, struct sl_cic_packet *out)
@@ -264,7 +297,11 @@ static void put_ports(const struct scan *s, enum header kind, struct sl_cic_pack
 static bool put_tcp(const struct scan *s, struct sl_cic_packet *out)
 {
     const uint8_t *p = s->p + s->at[TCP];
-    if (p[12] >> 4 < 5)
+    unsigned words = p[12] >> 4;
+    if (words < 4) // the window would lie behind it
+        return false;
+    // Of the options only the first is looked at: kinds 0 and 1 have no length.
+    if (words > 5 && (s->room[TCP] < TCP_BYTES + 1 || (p[20] > 1 && s->room[TCP] < TCP_BYTES + 2)))
         return false;
     put_ports(s, TCP, out);
     out->protocol = SL_PROTO_TCP;
@@ -327,12 +364,20 @@ static bool tell(const struct scan *s, bool fork, struct sl_cic_packet *out)
     return fork ? put_other(s, out) : true;
 }
 
+// libpcap's seconds have 32 bits, and jNetPcap takes them for signed: 2038 is 1901.
+static int64_t time_us(int64_t ts_ns)
+{
+    uint32_t s = (uint32_t)(ts_ns / 1000000000);
+    int64_t wrapped = s < UINT32_C(0x80000000) ? (int64_t)s : (int64_t)s - (INT64_C(1) << 32);
+    return wrapped * 1000000 + ts_ns % 1000000000 / 1000;
+}
+
 bool sl_cic_packet(bool fork, const uint8_t *frame, size_t captured, uint32_t wire_bytes,
                    int64_t ts_ns, struct sl_cic_packet *out)
 {
     size_t len = captured < wire_bytes ? captured : wire_bytes;
     struct scan s = {.p = frame, .len = len};
-    out->t_us = ts_ns / 1000;
+    out->t_us = time_us(ts_ns);
     scan_ethernet(&s);
     if (tell(&s, fork, out))
         return true;
