@@ -364,20 +364,20 @@ static bool tell(const struct scan *s, bool fork, struct sl_cic_packet *out)
     return fork ? put_other(s, out) : true;
 }
 
-// libpcap's seconds have 32 bits, and jNetPcap takes them for signed: 2038 is 1901.
-static int64_t time_us(int64_t ts_ns)
+int64_t sl_cic_time_us(int64_t ts_ns, bool pcap)
 {
-    uint32_t s = (uint32_t)(ts_ns / 1000000000);
-    int64_t wrapped = s < UINT32_C(0x80000000) ? (int64_t)s : (int64_t)s - (INT64_C(1) << 32);
-    return wrapped * 1000000 + ts_ns % 1000000000 / 1000;
+    int64_t s = ts_ns / 1000000000 - (ts_ns % 1000000000 < 0), rest_ns = ts_ns - s * 1000000000;
+    if (pcap && s >= INT64_C(0x80000000) && s <= UINT32_MAX)
+        s -= INT64_C(1) << 32;
+    return s * 1000000 + rest_ns / 1000;
 }
 
 bool sl_cic_packet(bool fork, const uint8_t *frame, size_t captured, uint32_t wire_bytes,
-                   int64_t ts_ns, struct sl_cic_packet *out)
+                   int64_t t_us, struct sl_cic_packet *out)
 {
     size_t len = captured < wire_bytes ? captured : wire_bytes;
     struct scan s = {.p = frame, .len = len};
-    out->t_us = time_us(ts_ns);
+    out->t_us = t_us;
     scan_ethernet(&s);
     if (tell(&s, fork, out))
         return true;

@@ -31,6 +31,12 @@ struct sl_cic_packet {
     uint8_t tcp_flags;
     int16_t icmp_type, icmp_code; // SL_CIC_NO_ICMP; the fork only
 };
-// fork: as GintsEngelen's. ts_ns: nanoseconds since 1970, cut to microseconds.
+/*
+ * fork: as GintsEngelen's. captured: at most the snapshot length of the frame's interface, as
+ * libpcap cuts it. t_us: from sl_cic_time_us.
+ */
 bool sl_cic_packet(bool fork, const uint8_t *frame, size_t captured, uint32_t wire_bytes,
-                   int64_t ts_ns, struct sl_cic_packet *out);
+                   int64_t t_us, struct sl_cic_packet *out);
+// The tools' time of a packet. pcap: of a file of that format, whose seconds libpcap takes for 32
+// signed bits, so that 2038 is 1901; in pcapng files they are not.
+int64_t sl_cic_time_us(int64_t ts_ns, bool pcap);
