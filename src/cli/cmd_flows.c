@@ -157,6 +157,13 @@ static void warn_of_losses(const json_t *s)
     const json_t *damage = json_object_get(json_object_get(s, "trace"), "damage");
     if (json_is_string(damage))
         sl_warn("the trace is damaged and was read up to there: %s", json_string_value(damage));
+    const json_t *live = json_object_get(s, "live");
+    if (num(live, "dropped_by_kernel"))
+        sl_warn("the kernel dropped %" PRId64
+                " packets that the ring had no room for; raise --ring",
+                num(live, "dropped_by_kernel"));
+    if (json_is_true(json_object_get(live, "interface_gone")))
+        sl_warn("the interface went down: the capture ended early");
     const char *key;
     json_t *v;
     json_object_foreach((json_t *)kinds, key, v)
@@ -186,15 +193,6 @@ static void tell(const json_t *s)
             num(p, "read"), sl_format_bytes((double)num(p, "wire_bytes"), bytes, sizeof bytes),
             num(f, "total"), cpu, cpu > 0 ? (double)num(p, "read") / cpu / 1e6 : 0,
             num(s, "threads"));
-}
-
-static char *joined(int argc, char **argv)
-{
-    struct sl_str s = {0};
-    sl_str_add(&s, "sluice");
-    for (int i = 0; i < argc; i++)
-        sl_str_addf(&s, " %s", argv[i]);
-    return sl_str_take(&s);
 }
 
 int sl_cmd_flows(struct sl_cli *cli, int argc, char **argv)
@@ -259,7 +257,7 @@ int sl_cmd_flows(struct sl_cli *cli, int argc, char **argv)
         {"hash", 0, SL_OPT_FLAG, NULL,
          "hash the whole input for the provenance, not its first and last MiB", &w.hash},
     };
-    SL_AUTO(sl_free_str) char *line = joined(argc, argv);
+    SL_AUTO(sl_free_str) char *line = sl_cli_line(argc, argv);
     int n;
     int status = sl_cli_parse(cli, opts, sizeof opts / sizeof opts[0], argc, argv, 0, 1, &n);
     if (status >= 0)

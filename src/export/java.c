@@ -267,7 +267,7 @@ char *sl_number_java(char *p, double v)
     unsigned n = sl_count_digits(d.digits);
     int point = (int)n + d.exponent;
     if (point > -3 && point < 8)
-        return sl_number_plain(p, d.digits, n, point, true);
+        return sl_number_plain(p, d.digits, n, point, (uint64_t)v, true);
     p = sl_number_scientific(p, d.digits, n, true);
     *p++ = 'E';
     return sl_number_i64(p, point - 1);

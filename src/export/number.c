@@ -43,14 +43,36 @@ unsigned sl_count_digits(uint64_t v)
     return guess + (v >= POW10[guess] || v == 0);
 }
 
-static void put_digits(char *end, uint64_t v, unsigned n) // exactly n digits before end
+static inline void put_four(char *p, uint32_t v)
 {
-    for (; n >= 2; n -= 2, v /= 100) {
+    memcpy(p, PAIRS + v / 100 * 2, 2);
+    memcpy(p + 2, PAIRS + v % 100 * 2, 2);
+}
+
+// Exactly n digits before end. Eight at a time, whose divisions do not wait for each other.
+static inline void put_digits(char *end, uint64_t v, unsigned n)
+{
+    for (; n >= 8; n -= 8, v /= 100000000) {
+        uint32_t low = (uint32_t)(v % 100000000);
+        end -= 8;
+        put_four(end, low / 10000);
+        put_four(end + 4, low % 10000);
+    }
+    uint32_t rest = (uint32_t)v;
+    if (n >= 4) {
+        end -= 4;
+        n -= 4;
+        put_four(end, rest % 10000);
+        rest /= 10000;
+    }
+    if (n >= 2) {
         end -= 2;
-        memcpy(end, PAIRS + v % 100 * 2, 2);
+        n -= 2;
+        memcpy(end, PAIRS + rest % 100 * 2, 2);
+        rest /= 100;
     }
     if (n)
-        end[-1] = (char)('0' + v % 10);
+        end[-1] = (char)('0' + rest);
 }
 
 char *sl_number_u64(char *p, uint64_t v)
@@ -192,14 +214,16 @@ static uint64_t scaled_to_odd(u128 g, uint64_t c)
 
 static struct sl_decimal without_zeros(uint64_t digits, int exponent, bool edge)
 {
-    if (digits % 100000000 == 0) {
-        digits /= 100000000;
-        exponent += 8;
-    }
-    while (digits % 10 == 0) {
-        digits /= 10;
-        exponent++;
-    }
+    static const struct {
+        uint32_t unit;
+        int zeros;
+    } STEPS[] = {{100000000, 8}, {100000000, 8}, {10000, 4}, {100, 2}, {10, 1}};
+    if (digits % 10 == 0) // seldom
+        for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; i++)
+            if (digits % STEPS[i].unit == 0) {
+                digits /= STEPS[i].unit;
+                exponent += STEPS[i].zeros;
+            }
     return (struct sl_decimal){digits, exponent, edge};
 }
 
@@ -233,44 +257,58 @@ struct sl_decimal sl_shortest_digits(uint64_t fraction, int biased)
     return without_zeros(down ? s : s + 1, k, edge);
 }
 
-static char *put_zeros(char *p, int n)
+static inline void put_eight(char *p, uint32_t v)
 {
-    for (; n > 0; n--)
-        *p++ = '0';
-    return p;
+    put_four(p, v / 10000);
+    put_four(p + 4, v % 10000);
+}
+
+static inline void put_sixteen(char *p, uint64_t v)
+{
+    put_eight(p, (uint32_t)(v / 100000000));
+    put_eight(p + 8, (uint32_t)(v % 100000000));
+}
+
+// The n digits after at, which are at most 17; more bytes are touched, so that there is nothing to
+// branch on.
+static inline void put_first(char *at, uint64_t digits, unsigned n)
+{
+    uint64_t all = digits * POW10[17 - n];
+    *at = (char)('0' + all / POW10[16]);
+    put_sixteen(at + 1, all % POW10[16]);
 }
 
 char *sl_number_scientific(char *p, uint64_t digits, unsigned n, bool at_least_one)
 {
-    put_digits(p + 1 + n, digits, n);
+    if (n > 17) // Java's large whole numbers
+        put_digits(p + 1 + n, digits, n);
+    else
+        put_first(p + 1, digits, n);
     p[0] = p[1];
     if (n == 1 && !at_least_one)
         return p + 1;
     p[1] = '.';
-    if (n > 1)
-        return p + 1 + n;
-    p[2] = '0';
-    return p + 3;
+    return p + 1 + (n > 1 ? n : 2); // 1.0: the digits are followed by zeros
 }
 
-char *sl_number_plain(char *p, uint64_t digits, unsigned n, int point, bool at_least_one)
+char *sl_number_plain(char *p, uint64_t digits, unsigned n, int point, uint64_t whole,
+                      bool at_least_one)
 {
     if (point <= 0) {
-        *p++ = '0';
-        *p++ = '.';
-        p = put_zeros(p, -point);
-        put_digits(p + n, digits, n);
-        return p + n;
+        memcpy(p, "0.000", 5);
+        put_first(p + 2 - point, digits, n);
+        return p + 2 - point + n;
     }
     if ((unsigned)point < n) {
         unsigned after = n - (unsigned)point;
-        put_digits(p + point, digits / POW10[after], (unsigned)point);
-        p[point] = '.';
-        put_digits(p + n + 1, digits % POW10[after], after);
-        return p + n + 1;
+        p = sl_number_u64(p, whole);
+        *p = '.';
+        put_sixteen(p + 1, (digits - whole * POW10[after]) * POW10[16 - after]);
+        return p + 1 + after;
     }
-    put_digits(p + n, digits, n);
-    p = put_zeros(p + n, point - (int)n);
+    put_first(p, digits, n);
+    memset(p + n, '0', (unsigned)point - n);
+    p += point;
     if (at_least_one) {
         *p++ = '.';
         *p++ = '0';
@@ -298,7 +336,7 @@ char *sl_number_real(char *p, double v)
     unsigned n = sl_count_digits(d.digits);
     int point = (int)n + d.exponent;
     if (point > -4 && point <= 16)
-        return sl_number_plain(p, d.digits, n, point, false);
+        return sl_number_plain(p, d.digits, n, point, (uint64_t)fabs(v), false);
     p = sl_number_scientific(p, d.digits, n, false);
     *p++ = 'e';
     return sl_number_i64(p, point - 1);

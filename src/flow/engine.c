@@ -22,7 +22,7 @@ enum { ENDED = 1 << 20 }; // flows that may have ended and wait to be handed out
 
 struct partition {
     struct sl_index index;
-    struct sl_pool bulks, activities;
+    struct sl_pool bulks, activities, earliers;
     struct sl_full_pool *full;
     SL_VEC(struct sl_flow_state *) ended; // since the last collection
     uint64_t packets, flows, evicted, bytes, peak;
@@ -103,6 +103,7 @@ struct sl_engine *sl_engine_new(const struct sl_engine_options *opt, struct sl_e
         // Flows that ended hold their pieces until they are handed out: two batches at most.
         sl_pool_init(&t->bulks, sizeof(struct sl_bulk), 2 * ((size_t)each + ENDED));
         sl_pool_init(&t->activities, sizeof(struct sl_activity), (size_t)each + ENDED);
+        sl_pool_init(&t->earliers, sizeof(struct sl_earlier), (size_t)each + ENDED);
         t->max_flows = each;
         if (o.full)
             t->full = sl_full_pool_new(o.sequence_packets, (size_t)each + ENDED);
@@ -138,6 +139,7 @@ void sl_engine_free(struct sl_engine *e)
         sl_index_done(&t->index);
         sl_pool_done(&t->bulks);
         sl_pool_done(&t->activities);
+        sl_pool_done(&t->earliers);
         sl_full_pool_free(t->full);
         SL_VEC_DONE(&t->ended);
     }
@@ -314,11 +316,10 @@ static struct sl_flow_state *new_state(struct sl_engine *e, struct partition *t,
     }
     struct sl_flow_state *f = sl_index_add(&t->index, &s->key, s->hash, LIST_OPEN);
     f->node.user[0] = s->partition;
-    f->id = f->conn_id = s->packet.number;
-    f->conn_first_ns = s->packet.ts_ns;
+    f->id = s->packet.number;
     f->interface = s->packet.interface;
     f->ethertype = s->packet.ethertype;
-    f->activity = f->bulk[0] = f->bulk[1] = SL_INDEX_NONE;
+    f->activity = f->earlier = f->bulk[0] = f->bulk[1] = SL_INDEX_NONE;
     f->window_scale[0] = f->window_scale[1] = -1;
     f->touched_ns = s->clock_ns;
     t->flows++;
@@ -342,7 +343,7 @@ static struct sl_flow_state *open_flow(struct sl_engine *e, struct partition *t,
     f->icmp_code = s->packet.icmp_code;
     if (e->opt.label) {
         struct sl_tuple u = sl_key_tuple(&f->node.key, f->node.low_initiates);
-        f->label = e->opt.label(e->opt.ctx, &u);
+        f->label = e->opt.label(e->opt.ctx, &u, s->packet.ts_ns);
     }
     return f;
 }
@@ -354,8 +355,12 @@ static struct sl_flow_state *continue_flow(struct sl_engine *e, struct partition
     end_flow(t, was, SL_REASON_ACTIVE, s->clock_ns);
     struct sl_flow_state *f = new_state(e, t, s);
     f->node.low_initiates = was->node.low_initiates;
-    f->conn_id = was->conn_id;
-    f->conn_first_ns = was->conn_first_ns;
+    f->earlier = sl_pool_take(&t->earliers);
+    struct sl_earlier *first = sl_pool_at(&t->earliers, f->earlier);
+    if (was->earlier == SL_INDEX_NONE)
+        *first = (struct sl_earlier){was->id, sl_flow_first_ns(was)};
+    else
+        *first = *(const struct sl_earlier *)sl_pool_at(&t->earliers, was->earlier);
     f->segment = was->segment + 1;
     f->guess = was->guess;
     f->state = was->state & (SL_STATE_SEQ_FORWARD | SL_STATE_SEQ_BACKWARD | SL_STATE_SAME_ENDS);
@@ -643,11 +648,11 @@ static void one_packet(struct sl_engine *e, struct partition *t, const struct sl
     int d = f->state & SL_STATE_SAME_ENDS ? SL_FORWARD : direction(f, s->low);
     if (f->full)
         sl_full_add(t->full, f, p, d);
+    if (e->opt.on_packet)
+        e->opt.on_packet(e->opt.ctx, thread, f, p, d);
     count(e, t, f, d, s);
     t->packets++;
     t->bytes += p->wire_bytes;
-    if (e->opt.on_packet)
-        e->opt.on_packet(e->opt.ctx, thread, f, p, d);
 }
 
 static void prefetch_flow(const struct sl_index *x, uint32_t hash)
@@ -744,6 +749,8 @@ void sl_engine_release(struct sl_engine *e)
                 sl_pool_give(&t->bulks, f->bulk[d]);
         if (f->activity != SL_INDEX_NONE)
             sl_pool_give(&t->activities, f->activity);
+        if (f->earlier != SL_INDEX_NONE)
+            sl_pool_give(&t->earliers, f->earlier);
         if (f->full)
             sl_full_close(t->full, f->full);
         sl_index_give_back(&t->index, &f->node);
@@ -792,4 +799,11 @@ const struct sl_activity *sl_flow_activity(const struct sl_engine *e, const stru
     return f->activity == SL_INDEX_NONE
                ? NULL
                : sl_pool_at(&e->parts[f->node.user[0]].activities, f->activity);
+}
+
+struct sl_earlier sl_flow_earlier(const struct sl_engine *e, const struct sl_flow_state *f)
+{
+    if (f->earlier == SL_INDEX_NONE)
+        return (struct sl_earlier){f->id, sl_flow_first_ns(f)};
+    return *(const struct sl_earlier *)sl_pool_at(&e->parts[f->node.user[0]].earliers, f->earlier);
 }

@@ -39,10 +39,10 @@ struct sl_engine_options {              // 0 = the default in brackets
     uint32_t sequence_packets;          // [30] at most 255; profile full
     // Called once for each new segment; the number is the caller's (class, service). May be called
     // by several threads.
-    uint16_t (*label)(void *ctx, const struct sl_tuple *initiator_first);
-    // Called for every packet after it was counted, by the thread that updates.
-    void (*on_packet)(void *ctx, int thread, const struct sl_flow_state *f,
-                      const struct sl_packet *p, int dir);
+    uint16_t (*label)(void *ctx, const struct sl_tuple *initiator_first, int64_t ts_ns);
+    // Called for every packet before it is counted, by the thread that updates.
+    void (*on_packet)(void *ctx, int thread, struct sl_flow_state *f, const struct sl_packet *p,
+                      int dir);
     void *ctx;
 };
 // Longer time-outs could overflow the sums of squares.
@@ -87,6 +87,8 @@ const struct sl_bulk *sl_flow_bulk(const struct sl_engine *e, const struct sl_fl
                                    int dir); // NULL = none
 const struct sl_activity *sl_flow_activity(const struct sl_engine *e,
                                            const struct sl_flow_state *f); // NULL = no gap
+// The connection's first segment; the flow itself if it was never cut.
+struct sl_earlier sl_flow_earlier(const struct sl_engine *e, const struct sl_flow_state *f);
 struct sl_zone {
     uint16_t interface, vlan, vlan_inner;
 };

@@ -351,7 +351,8 @@ static int64_t or_missing(uint32_t v)
     return v ? (int64_t)v : INT64_MIN;
 }
 
-static void full_values(const struct sl_flow_full *x, uint32_t max, struct sl_feature_scratch *s, union sl_value *v)
+static void full_values(const struct sl_flow_full *x, uint32_t max, struct sl_feature_scratch *s,
+                        union sl_value *v)
 {
     const struct sl_tcp_side *side;
     for (int i = 0; i < x->n_sequence; i++) {
@@ -359,9 +360,11 @@ static void full_values(const struct sl_flow_full *x, uint32_t max, struct sl_fe
         s->dirs[i] = x->sequence[i] >> 31 ? -1 : 1;
         s->gaps[i] = x->sequence[max + (uint32_t)i];
     }
-    struct sl_list sequence_sizes = {s->sizes, x->n_sequence}, sequence_dirs = {s->dirs, x->n_sequence};
+    struct sl_list sequence_sizes = {s->sizes, x->n_sequence},
+                   sequence_dirs = {s->dirs, x->n_sequence};
     struct sl_list sequence_gaps = {s->gaps, x->n_sequence};
-#define F(profile, type, number, name, cic, unit, formula, value) *v++ = (union sl_value){SET_##type(value)};
+#define F(profile, type, number, name, cic, unit, formula, value)                                  \
+    *v++ = (union sl_value){SET_##type(value)};
 #include "flow/feature_full.def"
 #undef F
 }
@@ -397,6 +400,7 @@ void sl_features_row(const struct sl_features *set, const struct sl_engine *e,
                                : f->payload_max[1];
     const struct sl_bulk *bf = sl_flow_bulk(e, f, 0), *bb = sl_flow_bulk(e, f, 1);
     double subflows = (double)f->subflow_gaps + 1;
+    struct sl_earlier earlier = sl_flow_earlier(e, f);
     struct sl_activity act = activity_of(e, f, first_ns, last_ns);
     double active_mean = act.n_active ? us(act.active_sum_ns) / act.n_active : 0;
     double active_std = std_ns(act.n_active, act.active_sum_ns, act.active_sq_lo, act.active_sq_hi);
@@ -411,7 +415,8 @@ void sl_features_row(const struct sl_features *set, const struct sl_engine *e,
     if (f->full)
         full_values(f->full, sl_engine_settings(e)->sequence_packets, scratch, v);
     v += FULL_FEATURES;
-#define F(profile, type, number, name, cic, unit, formula, value) *v++ = (union sl_value){SET_##type(value)};
+#define F(profile, type, number, name, cic, unit, formula, value)                                  \
+    *v++ = (union sl_value){SET_##type(value)};
 #include "flow/feature_label.def"
 #undef F
     for (size_t i = 0; i < set->n; i++)

@@ -20,7 +20,7 @@ struct sl_feature_set {
     const char *only;        // comma-separated names; NULL = all of the profile
 };
 struct sl_flow_labels { // texts are borrowed; p NULL = missing
-    struct sl_text iana, iana_basis, dpi, dpi_confidence;
+    struct sl_text iana, iana_basis, port_class, dpi, dpi_confidence;
     struct sl_text service, client, project, image, class_name, statement;
 };
 struct sl_features; // a chosen set of columns

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * TCP: a segment is held against what its sender had sent (next_seq) and what the other side had acknowledged. Two
- * directions' states are enough; nothing is kept per segment, so memory does not grow with a flow.
+ * TCP: a segment is held against what its sender had sent (next_seq) and what the other side had
+ * acknowledged. Two directions' states are enough; nothing is kept per segment, so memory does not
+ * grow with a flow.
  *
- * RTT of data: one segment per direction is timed at a time (as RFC 6298 allows); when something is sent again the
- * sample is thrown away (Karn's rule), because nobody can tell which copy was answered.
+ * RTT of data: one segment per direction is timed at a time (as RFC 6298 allows); when something is
+ * sent again the sample is thrown away (Karn's rule), because nobody can tell which copy was
+ * answered.
  */
 #include "flow/full.h"
 #include "base/mem.h"
@@ -12,8 +14,10 @@
 #include <string.h>
 
 enum { MOST_HEAD = 8192, MOST_TRIES = 12 };
-#define FAST_NS INT64_C(20000000)       // a repeat this soon after a duplicate ACK is a fast retransmission
-#define REORDER_NS INT64_C(3000000)     // while no RTT is known, what comes this late may still be reordered
+#define FAST_NS                                                                                    \
+    INT64_C(20000000) // a repeat this soon after a duplicate ACK is a fast retransmission
+#define REORDER_NS                                                                                 \
+    INT64_C(3000000) // while no RTT is known, what comes this late may still be reordered
 
 struct sl_full_pool {
     struct sl_pool pieces;
@@ -24,7 +28,8 @@ struct sl_full_pool *sl_full_pool_new(uint32_t sequence_packets, size_t max)
 {
     struct sl_full_pool *pool = sl_alloc(sizeof *pool);
     pool->n_sequence = sequence_packets;
-    sl_pool_init(&pool->pieces, sizeof(struct sl_flow_full) + sequence_packets * 2 * sizeof(uint32_t), max);
+    sl_pool_init(&pool->pieces,
+                 sizeof(struct sl_flow_full) + sequence_packets * 2 * sizeof(uint32_t), max);
     return pool;
 }
 
@@ -56,7 +61,7 @@ struct sl_flow_full *sl_full_open(struct sl_full_pool *pool)
     uint32_t n = sl_pool_take(&pool->pieces);
     struct sl_flow_full *full = sl_pool_at(&pool->pieces, n);
     full->number = n;
-    full->handshake_ns = full->handshake_client_ns = -1;
+    full->handshake_ns = full->handshake_client_ns = full->initial_rtt_ns = -1;
     full->facts.dns_qtype = full->facts.dns_rcode = -1;
     return full;
 }
@@ -67,9 +72,11 @@ void sl_full_close(struct sl_full_pool *pool, struct sl_flow_full *full)
     sl_pool_give(&pool->pieces, full->number);
 }
 
-// ---- the first packets ---------------------------------------------------------------------------
+// ---- the first packets
+// ---------------------------------------------------------------------------
 
-static void note_sequence(const struct sl_full_pool *pool, struct sl_flow_full *x, const struct sl_packet *p, int dir)
+static void note_sequence(const struct sl_full_pool *pool, struct sl_flow_full *x,
+                          const struct sl_packet *p, int dir)
 {
     if (x->n_sequence >= pool->n_sequence)
         return;
@@ -82,7 +89,8 @@ static void note_sequence(const struct sl_full_pool *pool, struct sl_flow_full *
     x->last_ns = p->ts_ns;
 }
 
-// ---- TCP -----------------------------------------------------------------------------------------
+// ---- TCP
+// -----------------------------------------------------------------------------------------
 
 static bool before(uint32_t a, uint32_t b)
 {
@@ -102,7 +110,7 @@ static void rtt_add(struct sl_rtt *r, int64_t ns)
 }
 
 struct segment {
-    uint32_t seq, len, end; // len: payload; end: with SYN and FIN
+    uint32_t seq, len, end; // len: payload; end: one more with SYN or FIN
     uint8_t flags;
     bool sync; // SYN, FIN or RST
 };
@@ -111,7 +119,7 @@ static void note_handshake(struct sl_flow_full *x, const struct sl_packet *p, in
 {
     uint8_t f = p->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK | SL_TCP_RST);
     if (f == SL_TCP_SYN && dir == SL_FORWARD && !x->synack_ns) {
-        x->syn_ns = p->ts_ns; // of the last SYN: Karn's rule does not help here, the answer is to it most likely
+        x->syn_ns = p->ts_ns; // of the last SYN: the answer is to it, most likely
     } else if (f == (SL_TCP_SYN | SL_TCP_ACK) && dir == SL_BACKWARD) {
         if (x->handshake_client_ns < 0)
             x->synack_ns = p->ts_ns;
@@ -122,84 +130,115 @@ static void note_handshake(struct sl_flow_full *x, const struct sl_packet *p, in
     }
 }
 
-static int64_t reorder_ns(const struct sl_flow_full *x)
+// After the packet was classed: the last SYN to the first plain ACK, of whichever side.
+static void note_initial_rtt(struct sl_flow_full *x, const struct sl_packet *p)
 {
-    bool known = x->handshake_ns >= 0 && x->handshake_client_ns >= 0;
-    int64_t rtt = x->handshake_ns + x->handshake_client_ns;
-    return known && rtt > 0 ? rtt : REORDER_NS;
+    uint8_t f = p->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK);
+    if (f == SL_TCP_SYN)
+        x->last_syn_ns = p->ts_ns;
+    else if (f == SL_TCP_ACK && x->last_syn_ns && x->initial_rtt_ns < 0)
+        x->initial_rtt_ns = p->ts_ns - x->last_syn_ns;
 }
 
-static bool sacked(const struct sl_tcp_side *other, const struct segment *s)
+// A clock that runs backwards makes nothing recent.
+static bool within(int64_t now_ns, int64_t then_ns, int64_t limit_ns)
 {
-    for (uint8_t i = 0; i < other->n_sack; i++)
-        if (!before(s->seq, other->sack_left[i]) && !before(other->sack_right[i], s->seq + s->len))
-            return true;
-    return false;
+    return now_ns >= then_ns && now_ns - then_ns < limit_ns;
 }
 
-// Something that was sent before: which kind of again?
-static void note_again(struct sl_flow_full *x, struct sl_tcp_side *me, const struct sl_tcp_side *other,
-                       const struct segment *s, int64_t ts_ns)
+/*
+ * Something with payload, SYN or FIN: new, or sent before? In Wireshark's order: what was
+ * acknowledged already was sent for nothing; what follows duplicate ACKs at once is a fast
+ * retransmission; what comes late by less than the round trip and does not end where the newest
+ * segment ends was overtaken on its way; the rest was sent again.
+ */
+static void note_again(struct sl_flow_full *x, struct sl_tcp_side *me,
+                       const struct sl_tcp_side *other, const struct segment *s, int64_t ts_ns)
 {
-    int64_t since_ack = ts_ns - other->last_ack_ns, since_next = ts_ns - me->next_seq_ns;
-    bool fast = other->dup_acks >= 2 && other->last_ack == s->seq && since_ack < FAST_NS;
-    fast |= other->n_sack && since_ack < FAST_NS && !sacked(other, s);
-    if (fast) {
-        me->retransmissions++;
+    bool old =
+        me->seen && before(s->seq, me->next_seq) && !(s->len > 1 && s->seq == me->next_seq - 1);
+    int64_t reorder = x->initial_rtt_ns > 0 ? x->initial_rtt_ns : REORDER_NS;
+    if (s->len && other->last_ack && !before(other->last_ack, s->seq + s->len)) {
+        me->spurious_retransmissions++;
+    } else if (!old) {
+        return;
+    } else if (other->dup_acks >= 2 && other->last_ack == s->seq &&
+               within(ts_ns, other->last_ack_ns, FAST_NS)) {
         me->fast_retransmissions++;
-    } else if (since_next < reorder_ns(x) && me->next_seq != s->seq + s->len) {
+    } else if (within(ts_ns, me->next_seq_ns, reorder) && me->next_seq != s->end) {
         me->out_of_order++;
         return;
-    } else if (s->len && other->acked && !before(other->last_ack, s->seq + s->len)) {
-        me->retransmissions++;
-        me->spurious_retransmissions++;
-    } else {
-        me->retransmissions++;
     }
+    me->retransmissions++;
     me->timed_ns = 0; // Karn
+}
+
+enum segment_kind { PLAIN, PROBE, PROBE_ACK, KEEP_ALIVE, KEEP_ALIVE_ACK };
+
+// A pure ACK that says nothing new.
+static bool repeats(const struct sl_tcp_side *me, const struct sl_packet *p,
+                    const struct segment *s)
+{
+    return me->seen && !s->len && !s->sync && s->seq == me->next_seq &&
+           p->tcp_ack == me->last_ack && p->tcp_window == me->window;
+}
+
+static enum segment_kind kind_of(struct sl_tcp_side *me, const struct sl_tcp_side *other,
+                                 const struct sl_packet *p, const struct segment *s)
+{
+    if (me->seen && other->seen && s->len == 1 && s->seq == me->next_seq && !other->window) {
+        me->zero_window_probes++;
+        return PROBE;
+    }
+    me->zero_windows += !p->tcp_window && !s->sync;
+    me->gaps += me->seen && before(me->next_seq, s->seq) && !(s->flags & SL_TCP_RST);
+    enum segment_kind kind = PLAIN;
+    if (me->seen && s->len <= 1 && s->seq == me->next_seq - 1 && !s->sync) {
+        me->keep_alives++;
+        kind = KEEP_ALIVE;
+    }
+    if (!repeats(me, p, s))
+        return kind;
+    if (p->tcp_window && other->last_kind == KEEP_ALIVE)
+        return KEEP_ALIVE_ACK;
+    if (!p->tcp_window && other->last_kind == PROBE)
+        return PROBE_ACK;
+    if (p->tcp_window) {
+        me->dup_acks++;
+        me->duplicate_acks++;
+    }
+    return kind;
 }
 
 static void class_segment(struct sl_flow_full *x, struct sl_tcp_side *me, struct sl_tcp_side *other,
                           const struct sl_packet *p, const struct segment *s)
 {
-    bool keep_alive = false, probe = false;
-    if (me->seen && s->len == 1 && s->seq == me->next_seq && other->seen && !other->window) {
-        me->zero_window_probes++;
-        probe = true;
-    } else {
-        if (!p->tcp_window && !s->sync)
-            me->zero_windows++;
-        if (me->seen && before(me->next_seq, s->seq) && !(s->flags & SL_TCP_RST))
-            me->gaps++;
-        keep_alive = me->seen && s->len <= 1 && s->seq == me->next_seq - 1 && !s->sync;
-        me->keep_alives += keep_alive;
-        bool repeat = me->seen && !s->len && !s->sync && (s->flags & SL_TCP_ACK) && s->seq == me->next_seq &&
-                      me->acked && p->tcp_ack == me->last_ack && p->tcp_window == me->window;
-        bool answer = repeat && (other->last_was_keep_alive || (other->last_was_probe && !p->tcp_window));
-        if (repeat && !answer && p->tcp_window) {
-            me->dup_acks++;
-            me->duplicate_acks++;
-        }
-    }
-    if ((s->flags & SL_TCP_ACK) && p->tcp_ack != me->last_ack)
+    enum segment_kind kind = kind_of(me, other, p, s);
+    if (p->tcp_ack != me->last_ack)
         me->dup_acks = 0;
-    if (!probe && !keep_alive && s->end != s->seq && me->seen && before(s->seq, me->next_seq))
+    if (s->end != s->seq && kind != KEEP_ALIVE)
         note_again(x, me, other, s, p->ts_ns);
-    me->last_was_keep_alive = keep_alive;
-    me->last_was_probe = probe;
+    me->last_kind = (uint8_t)kind;
+    if (kind == PROBE)
+        return;
+    if (!me->seen || before(me->next_seq, s->end)) {
+        if (s->len && !me->timed_ns && me->seen) {
+            me->timed_end = s->end;
+            me->timed_ns = p->ts_ns;
+        }
+        me->next_seq = s->end;
+        me->next_seq_ns = p->ts_ns;
+    }
+    if (!me->in_order_end || s->seq == me->in_order_end)
+        me->in_order_end = me->next_seq;
 }
 
-static void note_answers(struct sl_tcp_side *me, struct sl_tcp_side *other, const struct sl_packet *p)
+static void note_answers(struct sl_tcp_side *other, const struct sl_packet *p)
 {
-    if (!(p->tcp_flags & SL_TCP_ACK))
+    if (!(p->tcp_flags & SL_TCP_ACK) || !other->timed_ns || before(p->tcp_ack, other->timed_end))
         return;
-    if (other->timed_ns && !before(p->tcp_ack, other->timed_end)) {
-        rtt_add(&other->rtt, p->ts_ns - other->timed_ns);
-        other->timed_ns = 0;
-    }
-    me->last_ack = p->tcp_ack;
-    me->last_ack_ns = p->ts_ns;
-    me->acked = true;
+    rtt_add(&other->rtt, p->ts_ns - other->timed_ns);
+    other->timed_ns = 0;
 }
 
 static void note_options(struct sl_tcp_side *me, const struct sl_packet *p)
@@ -212,38 +251,30 @@ static void note_options(struct sl_tcp_side *me, const struct sl_packet *p)
     }
     me->timestamps |= o.timestamps;
     me->sack_blocks += o.n_sack;
-    me->n_sack = o.n_sack;
-    for (uint8_t i = 0; i < o.n_sack; i++)
-        me->sack_left[i] = o.sack[i].left, me->sack_right[i] = o.sack[i].right;
 }
 
 static void note_tcp(struct sl_flow_full *x, const struct sl_packet *p, int dir)
 {
     struct sl_tcp_side *me = &x->side[dir], *other = &x->side[!dir];
     struct segment s = {.seq = p->tcp_seq, .len = p->payload_bytes, .flags = p->tcp_flags};
-    s.end = s.seq + s.len + ((s.flags & SL_TCP_SYN) != 0) + ((s.flags & SL_TCP_FIN) != 0);
+    s.end = s.seq + s.len + ((s.flags & (SL_TCP_SYN | SL_TCP_FIN)) != 0);
     s.sync = (s.flags & (SL_TCP_SYN | SL_TCP_FIN | SL_TCP_RST)) != 0;
+    if ((s.flags & (SL_TCP_SYN | SL_TCP_ACK)) == SL_TCP_SYN && me->seen)
+        me->next_seq = me->in_order_end; // the handshake begins again
     note_handshake(x, p, dir);
     if (p->tcp_options)
         note_options(me, p);
-    else
-        me->n_sack = 0;
     class_segment(x, me, other, p, &s);
-    bool further = !me->seen || before(me->next_seq, s.end);
-    if (further && !me->last_was_probe) {
-        if (s.len && !me->timed_ns && me->seen) {
-            me->timed_end = s.end;
-            me->timed_ns = p->ts_ns;
-        }
-        me->next_seq = s.end;
-        me->next_seq_ns = p->ts_ns;
-    }
-    note_answers(me, other, p);
+    note_initial_rtt(x, p);
+    note_answers(other, p);
+    me->last_ack = p->tcp_ack;
+    me->last_ack_ns = p->ts_ns;
     me->window = p->tcp_window;
     me->seen = true;
 }
 
-// ---- the first payload bytes ---------------------------------------------------------------------
+// ---- the first payload bytes
+// ---------------------------------------------------------------------
 
 static void keep_text(char **to, const char *text)
 {
@@ -301,7 +332,8 @@ static void keep_head(struct sl_flow_full *x, const struct sl_packet *p, int dir
     x->head_len[dir] += n;
 }
 
-static void note_payload(struct sl_flow_full *x, const struct sl_flow_state *f, const struct sl_packet *p, int dir)
+static void note_payload(struct sl_flow_full *x, const struct sl_flow_state *f,
+                         const struct sl_packet *p, int dir)
 {
     if (x->done[dir] || !p->payload_captured || p->fragment_offset || !in_order(x, p, dir))
         return;
@@ -330,7 +362,8 @@ static void note_payload(struct sl_flow_full *x, const struct sl_flow_state *f, 
     }
 }
 
-void sl_full_add(struct sl_full_pool *pool, struct sl_flow_state *f, const struct sl_packet *p, int dir)
+void sl_full_add(struct sl_full_pool *pool, struct sl_flow_state *f, const struct sl_packet *p,
+                 int dir)
 {
     struct sl_flow_full *x = f->full;
     note_sequence(pool, x, p, dir);

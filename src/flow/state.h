@@ -61,6 +61,11 @@ struct sl_activity {
     uint64_t active_sq_lo, active_sq_hi, idle_sq_lo, idle_sq_hi;
 };
 
+struct sl_earlier { // of a connection that was cut: its first segment
+    uint64_t conn_id;
+    int64_t first_ns;
+};
+
 struct sl_flow_full; // flow/full.h
 
 struct sl_flow_state {
@@ -90,13 +95,14 @@ struct sl_flow_state {
     uint32_t fin, syn, cwr, ece, urg[2], rst[2];
     uint32_t subflow_gaps, backward_stamps;
     int64_t first_data_ns[2];
-    int64_t conn_first_ns;
-    uint64_t id, conn_id;       // number of the first packet of the segment, of the connection
+    uint64_t id;                // number of the segment's first packet
     uint32_t segment;           // 0, 1, ... within the connection
+    uint32_t earlier;           // number of the struct sl_earlier of a later segment; SL_INDEX_NONE
     uint32_t activity, bulk[2]; // numbers in their pools; SL_INDEX_NONE
     uint8_t icmp_type, icmp_code, guess, tunnels;
-    uint16_t ethertype, unused;
+    uint16_t ethertype;
     struct sl_flow_full *full;
+    void *user; // the call-backs' own; NULL at first
 };
 enum {
     SL_STATE_SEQ_FORWARD = 1, // next_seq is known (bit 0 forward, bit 1 backward)
@@ -105,8 +111,8 @@ enum {
     SL_STATE_FRAGMENTS = 8, // some packets were fragments
 };
 
-// A pool of equal pieces, numbered. Its list of slabs never moves: pieces that are in use may be read while another
-// thread takes new ones.
+// A pool of equal pieces, numbered. Its list of slabs never moves: pieces that are in use may be
+// read while another thread takes new ones.
 struct sl_pool {
     size_t bytes;
     uint8_t **slabs;

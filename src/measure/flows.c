@@ -2,9 +2,19 @@
 #include "measure/flows.h"
 #include "base/auto.h"
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
+#include "classes/classes.h"
+#include "measure/confusion.h"
+#include "measure/dpi.h"
+#include "measure/graph.h"
+#include "measure/labels.h"
+#include "measure/live.h"
+#include "measure/rates.h"
+#include "stats/report.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -14,12 +24,19 @@
 
 struct job {
     const struct sl_flows_options *opt;
-    struct sl_trace *trace;
+    struct sl_trace *trace; // or
+    struct sl_live *live;
     struct sl_features *features;
     struct sl_export *table;
     struct sl_feature_scratch *scratch;
     union sl_value *row;
     char *provenance;
+    struct sl_labels *labels;
+    struct sl_flow_graph *graph;
+    struct sl_confusion *confusion;
+    struct sl_dpi *dpi[SL_PARTITIONS];
+    struct sl_rates *rates[SL_PASS_MAX_THREADS]; // one for each thread
+    int64_t rates_bin_ns;
     uint64_t ends[SL_REASONS];
     bool failed; // writing; err holds why
     struct sl_error err;
@@ -116,21 +133,104 @@ static char *provenance(const struct job *j, const struct sl_engine_options *e)
 // ---- flows
 // ---------------------------------------------------------------------------------------
 
-static void on_flow(void *ctx, const struct sl_engine *e, const struct sl_flow_state *f)
+static void add_to_graph(struct job *j, const struct sl_flow_state *f,
+                         const struct sl_label_facts *facts)
+{
+    struct sl_tuple u = sl_flow_tuple(f);
+    const struct sl_truth_row *server = facts->truth.server, *client = facts->truth.client;
+    bool swapped = facts->truth.swapped;
+    struct sl_graph_edge_in in = {
+        .src = u.src,
+        .dst = u.dst,
+        .src_who = swapped ? server : client,
+        .dst_who = swapped ? client : server,
+        .proto = u.proto,
+        .port = u.dport,
+        .cls = f->label,
+        .app = server && server->app[0]
+                   ? server->app
+                   : sl_service_name(sl_labels_services(j->labels), facts->service),
+        .flows = f->segment == 0,
+        .packets = {f->packets[0], f->packets[1]},
+        .bytes = {f->bytes[0], f->bytes[1]},
+        .first_ns = sl_flow_first_ns(f),
+        .last_ns = sl_flow_last_ns(f),
+        .statement = facts->truth.statement,
+    };
+    sl_flow_graph_add(j->graph, &in);
+}
+
+static void add_to_confusion(struct job *j, const struct sl_flow_state *f,
+                             const struct sl_label_facts *facts)
+{
+    struct sl_tuple u = sl_flow_tuple(f);
+    struct sl_confusion_count one = {.flows = f->segment == 0,
+                                     .packets = (uint64_t)f->packets[0] + f->packets[1],
+                                     .bytes = f->bytes[0] + f->bytes[1]};
+    sl_confusion_add(j->confusion, u.proto, facts->truth.swapped ? u.sport : u.dport,
+                     sl_service_name(sl_labels_services(j->labels), facts->service),
+                     facts->truth.server, &one);
+}
+
+static void on_flow(void *ctx, const struct sl_engine *e, struct sl_flow_state *f)
 {
     struct job *j = ctx;
     j->ends[f->end]++;
-    if (!j->table || j->failed)
+    struct sl_dpi_label dpi = {0};
+    if (j->opt->dpi)
+        sl_dpi_end(j->dpi[f->node.user[0]], (struct sl_dpi_flow **)&f->user, &dpi);
+    if (j->failed || !(j->table || j->graph || j->confusion))
         return;
-    struct sl_flow_labels labels = {0};
+    struct sl_label_facts facts;
+    struct sl_flow_labels labels;
+    sl_labels_fill(j->labels, f, &facts, &labels);
+    if (j->graph)
+        add_to_graph(j, f, &facts);
+    if (j->confusion)
+        add_to_confusion(j, f, &facts);
+    if (!j->table)
+        return;
+    if (dpi.name[0]) {
+        labels.dpi = (struct sl_text){dpi.name, strlen(dpi.name)};
+        labels.dpi_confidence = (struct sl_text){dpi.confidence, strlen(dpi.confidence)};
+    }
     sl_features_row(j->features, e, f, &labels, j->scratch, j->row);
     if (!sl_export_row(j->table, j->row, &j->err))
         j->failed = true;
 }
 
+static uint16_t class_of(void *ctx, const struct sl_tuple *tuple, int64_t ts_ns)
+{
+    const struct job *j = ctx;
+    return sl_labels_class(j->labels, tuple, ts_ns);
+}
+
+// A flow is active in a bin once, however many packets it has there.
+static void rate_packet(struct job *j, int thread, const struct sl_flow_state *f,
+                        const struct sl_packet *p, int dir)
+{
+    struct sl_rates *r = j->rates[thread];
+    int64_t bin = sl_rates_add(r, p->ts_ns, f->label, 0, dir, p->wire_bytes, 1);
+    bool begins = !(f->packets[0] + f->packets[1]);
+    if (bin != SL_RATE_OUTSIDE_BIN && (begins || sl_flow_last_ns(f) / j->rates_bin_ns < bin))
+        sl_rates_active(r, bin, f->label, 0);
+}
+
+static void on_packet(void *ctx, int thread, struct sl_flow_state *f, const struct sl_packet *p,
+                      int dir)
+{
+    struct job *j = ctx;
+    if (j->opt->rates)
+        rate_packet(j, thread, f, p, dir);
+    if (j->opt->dpi)
+        sl_dpi_add(j->dpi[f->node.user[0]], (struct sl_dpi_flow **)&f->user, p);
+}
+
 static bool after_batch(void *ctx, struct sl_error *err)
 {
     struct job *j = ctx;
+    if (j->live && j->table && !j->failed && !sl_export_flush(j->table, &j->err)) // a reader waits
+        j->failed = true;
     if (j->failed && err)
         *err = j->err;
     return !j->failed;
@@ -191,6 +291,15 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
     json_object_set_new(s, "input", json_string(j->opt->input ? j->opt->input : j->opt->interface));
     if (j->trace)
         json_object_set_new(s, "trace", trace_facts(j->trace));
+    if (j->live) {
+        uint64_t kept, drops;
+        bool gone;
+        sl_live_stats(j->live, &kept, &drops, &gone);
+        json_object_set_new(s, "live",
+                            json_pack("{s:I, s:I, s:b}", "captured", (json_int_t)kept,
+                                      "dropped_by_kernel", (json_int_t)drops, "interface_gone",
+                                      (int)gone));
+    }
     json_t *p = json_pack(
         "{s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I}", "read", (json_int_t)c->packets, "wire_bytes",
         (json_int_t)c->bytes, "kinds", count_kinds(c), "outside_time", (json_int_t)c->outside,
@@ -210,6 +319,8 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
                                   (json_int_t)c->flows.evicted, "ends", ends));
     if (j->table)
         json_object_set_new(s, "rows", json_integer((json_int_t)sl_export_rows(j->table)));
+    if (j->confusion)
+        json_object_set_new(s, "confusion", sl_confusion_json(j->confusion));
     json_object_set_new(s, "threads", json_integer(c->threads));
     json_object_set_new(s, "cpu_s", json_real(cpu_s() - j->cpu_start_s));
     json_object_set_new(s, "wall_s", json_real((double)(sl_mono_ns() - j->wall_start_ns) / 1e9));
@@ -222,7 +333,10 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
 static bool open_table(struct job *j, const struct sl_engine_options *e, struct sl_error *err)
 {
     const struct sl_flows_options *o = j->opt;
-    j->features = sl_features_new(&o->features, err);
+    struct sl_feature_set set = o->features;
+    set.truth = o->truth != NULL;
+    set.dpi = o->dpi;
+    j->features = sl_features_new(&set, err);
     if (!j->features)
         return false;
     size_t n;
@@ -240,6 +354,123 @@ static bool open_table(struct job *j, const struct sl_engine_options *e, struct 
     return j->table != NULL;
 }
 
+static bool begin(void *ctx, unsigned threads, int64_t first_ns, struct sl_error *err)
+{
+    struct job *j = ctx;
+    if (!j->opt->rates)
+        return true;
+    j->rates_bin_ns = j->opt->rates_bin_ns ? j->opt->rates_bin_ns : INT64_C(1000000000);
+    struct sl_rates_options o = {
+        .bin_ns = j->rates_bin_ns, .classes = (uint32_t)sl_class_count(), .origin_ns = first_ns};
+    for (unsigned i = 0; i < threads; i++) {
+        j->rates[i] = sl_rates_new(&o, err);
+        if (!j->rates[i])
+            return false;
+    }
+    return true;
+}
+
+static const char *graph_ending(const char *path, struct sl_error *err)
+{
+    static const char *const endings[] = {".json", ".csv", ".mmd", ".svg"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (sl_ends_with(path, endings[i]))
+            return endings[i];
+    sl_fail(err, SL_EUSAGE, "the name '%s' does not tell the format of the graph", path);
+    sl_hint(err, "end it in .json, .csv, .mmd (Mermaid) or .svg");
+    return NULL;
+}
+
+// Pictures hold the edges with most bytes.
+enum { PICTURE_EDGES = 200 };
+
+static bool write_graph(struct job *j, struct sl_error *err)
+{
+    if (!j->graph)
+        return true;
+    const char *path = j->opt->graph, *ending = graph_ending(path, err);
+    if (!strcmp(ending, ".json")) {
+        SL_AUTO(sl_json_decref) json_t *g = sl_flow_graph_json(j->graph, 0);
+        return sl_json_save(path, g, err);
+    }
+    if (!strcmp(ending, ".svg")) {
+        SL_AUTO(sl_json_decref) json_t *g = sl_flow_graph_json(j->graph, PICTURE_EDGES);
+        SL_AUTO(sl_free_str) char *svg = sl_graph_svg(g, err);
+        return svg && sl_write_file(path, svg, strlen(svg), err);
+    }
+    SL_AUTO(sl_close_file) FILE *out = fopen(path, "we");
+    if (!out)
+        return sl_fail(err, SL_ERUN, "cannot write '%s': %s", path, strerror(errno));
+    return ending[1] == 'c' ? sl_flow_graph_csv(j->graph, 0, out, err)
+                            : sl_flow_graph_mermaid(j->graph, PICTURE_EDGES, out, err);
+}
+
+struct rate_writer {
+    const struct sl_rates *rates;
+    struct sl_export *out;
+    struct sl_error *err;
+};
+
+static bool write_rate(void *ctx, const struct sl_rate_row *row)
+{
+    struct rate_writer *w = ctx;
+    union sl_value values[16];
+    sl_rates_values(w->rates, row, values);
+    return sl_export_row(w->out, values, w->err);
+}
+
+static bool write_rates(struct job *j, struct sl_error *err)
+{
+    if (!j->opt->rates)
+        return true;
+    if (!j->rates[0] && !begin(j, 1, 0, err)) // no packet: a table without rows
+        return false;
+    for (unsigned i = 1; i < SL_PASS_MAX_THREADS && j->rates[i]; i++)
+        sl_rates_merge(j->rates[0], j->rates[i]);
+    struct sl_export_options o = {
+        .path = j->opt->rates, .provenance = j->provenance, .table = "rates"};
+    if (!sl_export_format_of(j->opt->rates, &o.format)) {
+        sl_fail(err, SL_EUSAGE, "the name '%s' does not tell the format of the rates",
+                j->opt->rates);
+        sl_hint(err, "end it in .csv, .jsonl, .parquet or .npy");
+        return false;
+    }
+    size_t n;
+    const struct sl_column *columns = sl_rates_columns(j->rates[0], &n);
+    struct rate_writer w = {
+        .rates = j->rates[0], .out = sl_export_open(&o, columns, n, err), .err = err};
+    if (!w.out)
+        return false;
+    if (!sl_rates_each(j->rates[0], write_rate, &w)) {
+        sl_export_abort(w.out);
+        return false;
+    }
+    return sl_export_close(w.out, err);
+}
+
+// What stands beside the table.
+static bool open_side(struct job *j, struct sl_error *err)
+{
+    const struct sl_flows_options *o = j->opt;
+    if (o->graph && !graph_ending(o->graph, err))
+        return false;
+    if (o->graph)
+        j->graph = sl_flow_graph_new(NULL);
+    if (o->confusion && !o->truth) {
+        sl_fail(err, SL_EUSAGE, "there is no truth to hold the port names against");
+        sl_hint(err, "add --truth with a run's folder or its labels.csv");
+        return false;
+    }
+    if (o->confusion)
+        j->confusion = sl_confusion_new();
+    for (int i = 0; o->dpi && i < SL_PARTITIONS; i++) {
+        j->dpi[i] = sl_dpi_new(0, err);
+        if (!j->dpi[i])
+            return false;
+    }
+    return true;
+}
+
 static bool meter(struct job *j, struct sl_pass_counts *counts, struct sl_error *err)
 {
     const struct sl_flows_options *o = j->opt;
@@ -247,15 +478,19 @@ static bool meter(struct job *j, struct sl_pass_counts *counts, struct sl_error 
                                    .outer = o->outer,
                                    .threads = o->threads,
                                    .max_packets = o->max_packets,
+                                   .begin = begin,
                                    .on_flow = on_flow,
                                    .after_batch = after_batch,
                                    .ctx = j};
     pass.engine.full = o->features.profile == SL_PROFILE_FULL;
+    pass.engine.label = class_of;
+    pass.engine.on_packet = o->rates || o->dpi ? on_packet : NULL;
+    pass.hand_out_alone = o->dpi;
     pass.engine.ctx = j;
-    struct sl_pass_source source = sl_pass_trace(j->trace);
-    if (!open_table(j, &pass.engine, err))
+    struct sl_pass_source source = j->trace ? sl_pass_trace(j->trace) : sl_live_source(j->live);
+    if (!open_side(j, err) || !open_table(j, &pass.engine, err))
         return false;
-    return sl_pass_run(&source, &pass, counts, err);
+    return sl_pass_run(&source, &pass, counts, err) && write_rates(j, err) && write_graph(j, err);
 }
 
 static void done(struct job *j)
@@ -264,8 +499,29 @@ static void done(struct job *j)
     sl_features_free(j->features);
     sl_feature_scratch_free(j->scratch);
     sl_trace_close(j->trace);
+    sl_live_close(j->live);
+    sl_flow_graph_free(j->graph);
+    sl_confusion_free(j->confusion);
+    for (int i = 0; i < SL_PARTITIONS; i++)
+        sl_dpi_free(j->dpi[i]);
+    sl_labels_free(j->labels);
+    for (unsigned i = 0; i < SL_PASS_MAX_THREADS && j->rates[i]; i++)
+        sl_rates_free(j->rates[i]);
     free(j->row);
     free(j->provenance);
+}
+
+static bool open_live(struct job *j, struct sl_error *err)
+{
+    const struct sl_flows_options *o = j->opt;
+    struct sl_live_options l = {.interface = o->interface,
+                                .duration_ns = o->duration_ns,
+                                .ring_bytes = o->ring_bytes,
+                                .snaplen = o->snaplen                               ? o->snaplen
+                                           : o->features.profile == SL_PROFILE_FULL ? 1600
+                                                                                    : 0};
+    j->live = sl_live_open(&l, err);
+    return j->live != NULL;
 }
 
 json_t *sl_flows_run(const struct sl_flows_options *opt, struct sl_error *err)
@@ -273,8 +529,10 @@ json_t *sl_flows_run(const struct sl_flows_options *opt, struct sl_error *err)
     struct job j = {.opt = opt, .cpu_start_s = cpu_s(), .wall_start_ns = sl_mono_ns()};
     struct sl_pass_counts counts;
     json_t *s = NULL;
-    j.trace = sl_trace_open(opt->input, err);
-    bool ok = j.trace && meter(&j, &counts, err);
+    bool opened =
+        opt->input ? (j.trace = sl_trace_open(opt->input, err)) != NULL : open_live(&j, err);
+    j.labels = opened ? sl_labels_new(opt->services, opt->truth, err) : NULL;
+    bool ok = j.labels && meter(&j, &counts, err);
     if (ok)
         s = summary(&j, &counts);
     if (ok && j.table) {

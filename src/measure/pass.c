@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { BATCH_ONE = 1024, BATCH_MANY = 4096, MAX_THREADS = 64, SPINS = 4000 };
+enum { BATCH_ONE = 1024, BATCH_MANY = 4096, SPINS = 4000 };
 enum { CHUNKS = BATCH_MANY / SL_CHUNK };
 
 struct batch {
@@ -49,7 +49,7 @@ struct pass {
     atomic_uint jobs_left;
     // the crew
     unsigned threads, hired;
-    pthread_t crew[MAX_THREADS];
+    pthread_t crew[SL_PASS_MAX_THREADS];
     atomic_bool quit;
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
@@ -97,7 +97,7 @@ static void read_batch(struct pass *p, struct batch *b)
     b->n = 0;
     if (p->opt->max_packets && p->opt->max_packets - p->counts->packets < max)
         max = (size_t)(p->opt->max_packets - p->counts->packets);
-    if (!max || p->failed || sl_interrupted()) {
+    if (!max || p->failed || (sl_interrupted() && !p->source->more)) {
         p->last = true;
         return;
     }
@@ -183,7 +183,7 @@ static void do_job(struct pass *p, int job, int thread)
     if (p->phase == 0)
         decode_chunk(p, (size_t)job);
     else if (job == JOB_HAND_OUT)
-        hand_out(p);
+        p->opt->hand_out_alone ? (void)0 : hand_out(p);
     else if (job == JOB_READ)
         read_batch(p, p->next);
     else
@@ -289,7 +289,7 @@ static unsigned processors(void)
 static bool hire(struct pass *p, struct sl_error *err)
 {
     unsigned want = p->opt->threads ? p->opt->threads : processors();
-    want = want > MAX_THREADS ? MAX_THREADS : want;
+    want = want > SL_PASS_MAX_THREADS ? SL_PASS_MAX_THREADS : want;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->done, NULL);
@@ -353,6 +353,8 @@ static bool one_batch(struct pass *p)
     add_chunks(p);
     resolve_fragments(p);
     p->update_clock_ns = clock;
+    if (p->opt->hand_out_alone)
+        hand_out(p);
     run_phase(p, 1, JOB_PARTITION + SL_PARTITIONS);
     sl_engine_release(p->engine);
     p->ready = sl_engine_collect(p->engine, clock, &p->n_ready);
@@ -376,9 +378,16 @@ static bool all_batches(struct pass *p)
 {
     p->batch_max = p->threads == 1 ? BATCH_ONE : BATCH_MANY;
     read_batch(p, p->now);
-    while (!p->failed && (p->now->n || !p->last))
+    bool begun = !p->opt->begin;
+    while (!p->failed && (p->now->n || !p->last)) {
+        if (!begun && p->now->n) {
+            begun = true;
+            if (!p->opt->begin(p->opt->ctx, p->threads, p->counts->first_ns, p->err))
+                return false;
+        }
         if (!one_batch(p))
             return false;
+    }
     if (p->failed)
         return false;
     if (sl_interrupted() &&
@@ -406,7 +415,7 @@ bool sl_pass_run(const struct sl_pass_source *source, const struct sl_pass_optio
         p->now = sl_alloc(sizeof *p->now);
         p->next = sl_alloc(sizeof *p->next);
         p->slots = sl_alloc(BATCH_MANY * sizeof *p->slots);
-        p->fragments = sl_fragments_new();
+        p->fragments = sl_fragments_new(NULL);
         ok = hire(p, err) && all_batches(p);
         dismiss(p);
         sl_engine_counts(p->engine, &counts->flows);

@@ -13,6 +13,8 @@
 #include "flow/engine.h"
 #include "net/trace.h"
 
+enum { SL_PASS_MAX_THREADS = 64 };
+
 struct sl_pass_source { // where packets come from; sl_pass_trace fills one for a file
     // As sl_trace_read: a batch's bytes hold until the second next call.
     bool (*read)(void *ctx, struct sl_trace_packet *out, size_t max, size_t *n,
@@ -26,9 +28,13 @@ struct sl_pass_options {
     struct sl_engine_options engine; // its ctx is handed to label and on_packet
     bool outer;                      // tunnels: stop at the outermost IP header
     unsigned threads;                // 0 = one per processor this process may use
+    bool hand_out_alone;             // on_flow only while no packet is counted
     uint64_t max_packets;            // 0 = all
     int64_t from_ns, to_ns;          // packets outside are passed over; 0 = no bound
-    void (*on_flow)(void *ctx, const struct sl_engine *e, const struct sl_flow_state *f);
+    void (*on_flow)(void *ctx, const struct sl_engine *e, struct sl_flow_state *f);
+    // Once, when the first packet is there, before any other call-back: how many threads, and its
+    // time.
+    bool (*begin)(void *ctx, unsigned threads, int64_t first_ns, struct sl_error *err);
     bool (*after_batch)(void *ctx, struct sl_error *err); // one thread; false stops the pass
     void *ctx;
 };

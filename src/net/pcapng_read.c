@@ -269,23 +269,27 @@ static void interface(struct sl_trace *t, struct body b)
         i->ns_per_tick = 1000000000 / i->pub.ticks_per_s;
 }
 
-// Exact for every unit: floor of the time in nanoseconds, held to what an int64_t can say.
-static int64_t exact_ns(const struct sl_trace_iface *i, uint64_t ticks)
+// Exact for every unit: floor of the time in nanoseconds, within our limits.
+static int64_t exact_ns(struct sl_trace *t, const struct sl_trace_iface *i, uint64_t ticks)
 {
     uint64_t per_s = i->pub.ticks_per_s;
     wide ns = (wide)(ticks % per_s) * 1000000000 / per_s;
     ns += ((wide)(ticks / per_s) + i->offset_s) * 1000000000;
-    return ns > INT64_MAX ? INT64_MAX : ns < INT64_MIN ? INT64_MIN : (int64_t)ns;
+    if (ns >= -SL_TRACE_MAX_NS && ns <= SL_TRACE_MAX_NS)
+        return (int64_t)ns;
+    t->info.packets_time_limited++;
+    return ns > 0 ? SL_TRACE_MAX_NS : -SL_TRACE_MAX_NS;
 }
 
-static inline int64_t to_ns(const struct sl_trace_iface *i, uint64_t ticks)
+static inline int64_t to_ns(struct sl_trace *t, const struct sl_trace_iface *i, uint64_t ticks)
 {
     int64_t ns;
     if (i->ns_per_tick && ticks <= INT64_MAX &&
         !__builtin_mul_overflow((int64_t)ticks, (int64_t)i->ns_per_tick, &ns) &&
-        !__builtin_add_overflow(ns, i->offset_ns, &ns))
+        !__builtin_add_overflow(ns, i->offset_ns, &ns) && ns >= -SL_TRACE_MAX_NS &&
+        ns <= SL_TRACE_MAX_NS)
         return ns;
-    return exact_ns(i, ticks);
+    return exact_ns(t, i, ticks);
 }
 
 static void statistics(struct sl_trace *t, struct body b)
@@ -358,7 +362,7 @@ static inline bool packet(struct sl_trace *t, uint32_t type, struct body b,
         return false;
     uint64_t ticks = (uint64_t)get32(t, b.p + 4) << 32 | get32(t, b.p + 8);
     *out = (struct sl_trace_packet){
-        .ts_ns = to_ns(i, ticks),
+        .ts_ns = to_ns(t, i, ticks),
         .data = b.p + 20,
         .captured = captured,
         .wire_bytes = wire < captured ? captured : wire,

@@ -5,8 +5,8 @@
  * ("-").
  *
  * Units    nanoseconds since 1970-01-01 UTC; bytes. Seconds of pcap are unsigned: they end in 2106.
- *          Finer time stamps are cut to whole nanoseconds; what does not fit into an int64_t
- *          becomes its nearest end.
+ *          Finer time stamps are cut to whole nanoseconds. Times more than 146 years from 1970
+ *          become that limit and are counted, so that the difference of two always fits an int64_t.
  * Batches  packets come in batches, so that the caller can decode and prefetch many at once. The
  *          bytes of a batch hold until the second next call: one batch can be worked on while the
  *          next is being read. A call returns what is there: it waits for more input only when it
@@ -18,7 +18,8 @@
  *          instead: what was read stays good and sl_trace_damage tells where and what. A packet
  *          that is not there as a whole is not delivered. Packets and blocks count from 1 in texts.
  * Limits   256 KiB per packet, 1 MiB per block that is looked into, 65536 interfaces; more is
- *          damage. Memory is bounded: two buffers, and 16 MiB of names and comments at most.
+ *          damage. Memory is bounded: two buffers of 256 KiB (1 MiB for such blocks), interfaces,
+ *          16 MiB of names and comments, and the window of the compression (see base/zip.h).
  * Threads  one thread at a time.
  * Sources  draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng, draft-ietf-opsawg-pcaplinktype.
  */
@@ -27,6 +28,7 @@
 #include <stdint.h>
 
 enum { SL_TRACE_MAX_PACKET = 256 << 10 };
+#define SL_TRACE_MAX_NS ((INT64_C(1) << 62) - 1) // and -SL_TRACE_MAX_NS
 
 struct sl_trace_packet {
     int64_t ts_ns; // a simple packet block of pcapng has none: it gets that of the packet before it
@@ -53,6 +55,7 @@ struct sl_trace_info {
     uint64_t packets, skipped_blocks; // read so far; blocks of a kind that is not packets
     uint64_t packet_comments;
     uint64_t packets_without_time; // simple packet blocks
+    uint64_t packets_time_limited; // beyond SL_TRACE_MAX_NS
     uint64_t file_bytes;           // of the file as stored; 0 for a pipe
 };
 struct sl_trace;

@@ -53,6 +53,7 @@ static uint64_t hash_batch(const struct batch *b)
 
 static void check_packet(const struct sl_trace *t, const struct sl_trace_packet *p)
 {
+    must(p->ts_ns >= -SL_TRACE_MAX_NS && p->ts_ns <= SL_TRACE_MAX_NS);
     must(p->captured <= p->wire_bytes && p->captured <= SL_TRACE_MAX_PACKET);
     const struct sl_trace_interface *i = sl_trace_interface(t, p->interface);
     must(i && i->linktype == p->linktype);

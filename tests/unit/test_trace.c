@@ -352,10 +352,10 @@ static void time_stamps_of_any_resolution_are_exact(void **state)
         {0xa0, 0, (UINT64_C(1700000000) << 32) + 0x80000000u, 1700000000 * S + S / 2}, // NTP-like
         {0xbf, 0, UINT64_C(1) << 63, S},                                               // 2^-63
         {0xbf, 0, UINT64_MAX, 2 * S - 1},                                              //
-        {0, 0, UINT64_MAX, INT64_MAX},                         // does not fit: the nearest end
-        {9, 0, UINT64_MAX, INT64_MAX},                         //
-        {9, INT64_MIN, 5, INT64_MIN},                          //
-        {6, INT64_MAX, 5, INT64_MAX},                          //
+        {0, 0, UINT64_MAX, SL_TRACE_MAX_NS},                   // beyond the limit: the limit
+        {9, 0, UINT64_MAX, SL_TRACE_MAX_NS},                   //
+        {9, INT64_MIN, 5, -SL_TRACE_MAX_NS},                   //
+        {6, INT64_MAX, 5, SL_TRACE_MAX_NS},                    //
         {9, -9223372037, 9223372036854775807, -S + 854775807}, // (2^63-1 ns) - 9223372037 s
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -369,6 +369,8 @@ static void time_stamps_of_any_resolution_are_exact(void **state)
         struct reading r;
         read_capture(&c, &r);
         assert_int_equal(r.n, 1);
+        bool limited = cases[i].ns == SL_TRACE_MAX_NS || cases[i].ns == -SL_TRACE_MAX_NS;
+        assert_int_equal(r.info.packets_time_limited, limited);
         if (r.at[0].p.ts_ns != cases[i].ns)
             fail_msg("case %zu: %" PRId64 " instead of %" PRId64, i, r.at[0].p.ts_ns, cases[i].ns);
         sl_str_done(&c.s);
@@ -472,7 +474,7 @@ static void batches_hold_until_the_second_next_call_from_every_source(void **sta
 {
     (void)state;
     uint64_t seed = 20261125;
-    print_message("seed %" PRIu64 "\n", seed);
+    print_message("# seed %" PRIu64 "\n", seed);
     char dir[] = "/tmp/sluice-trace-XXXXXX";
     assert_non_null(mkdtemp(dir));
     static const char *const names[] = {"plain", "gzip", "zstd"};
@@ -514,7 +516,7 @@ static void what_was_written_is_read_back(void **state)
 {
     (void)state;
     uint64_t seed = 7;
-    print_message("seed %" PRIu64 "\n", seed);
+    print_message("# seed %" PRIu64 "\n", seed);
     char path[] = "/tmp/sluice-trace-XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
@@ -643,6 +645,65 @@ static void packets_of_a_slow_pipe_arrive_as_they_are_written(void **state)
     sl_str_done(&c.s);
 }
 
+// What `tcpdump -U -w - | gzip` gives: each packet is flushed as it comes.
+static void packets_of_a_slow_compressed_pipe_arrive_as_they_are_flushed(void **state)
+{
+    (void)state;
+    struct capture c = {0};
+    pcap_file(&c, 0xa1b2c3d4, 65535, 1);
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    z_stream z = {0};
+    assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    char path[32];
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    struct sl_trace *t = NULL;
+    struct sl_trace_packet out[64];
+    struct sl_error err = {0};
+    for (uint32_t i = 0; i < 20; i++) {
+        uint8_t flushed[4096];
+        pcap_record(&c, i, 0, 100, 100, (uint8_t)i);
+        z.next_in = (uint8_t *)c.s.text;
+        z.avail_in = (unsigned)c.s.len;
+        z.next_out = flushed;
+        z.avail_out = sizeof flushed;
+        assert_int_equal(deflate(&z, Z_SYNC_FLUSH), Z_OK);
+        sl_str_clear(&c.s);
+        size_t len = sizeof flushed - z.avail_out, n;
+        assert_int_equal(write(ends[1], flushed, len), (long)len);
+        t = t ? t : sl_trace_open(path, &err);
+        assert_non_null(t);
+        assert_true(sl_trace_read(t, out, 64, &n, &err));
+        assert_int_equal(n, 1);
+        assert_int_equal(out[0].data[99], i);
+    }
+    deflateEnd(&z);
+    sl_trace_close(t);
+    close(ends[0]);
+    close(ends[1]);
+    sl_str_done(&c.s);
+}
+
+static void one_interface_too_many_ends_the_trace(void **state)
+{
+    (void)state;
+    struct capture c = {0};
+    ng_section(&c);
+    for (int i = 0; i < 65536; i++)
+        ng_interface(&c, 1, 0);
+    ng_packet(&c, 65535, 1, 4, 4, 1);
+    ng_interface(&c, 1, 0); // at byte 28 + 65536 * 20 + 36
+    ng_packet(&c, 0, 1, 4, 4, 1);
+    struct reading r;
+    read_capture(&c, &r);
+    assert_int_equal(r.n, 1);
+    assert_int_equal(r.at[0].p.interface, 65535);
+    assert_string_equal(r.damage, "block 65539 (interface description) at byte 1310784 is one too "
+                                  "many: 65536 are the limit");
+    sl_str_done(&c.s);
+}
+
+// And not ours to close. Somebody may have made it non-blocking: then we wait all the same.
 static void a_dash_is_standard_input(void **state)
 {
     (void)state;
@@ -651,10 +712,12 @@ static void a_dash_is_standard_input(void **state)
     pcap_record(&c, 1, 0, 10, 10, 1);
     int ends[2], saved = dup(STDIN_FILENO);
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    assert_int_equal(write(ends[1], c.s.text, c.s.len), (long)c.s.len);
-    close(ends[1]);
+    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
     assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
     close(ends[0]);
+    struct feeder f = {.fd = ends[1], .c = &c, .piece = 1};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, feed, &f), 0);
     struct sl_error err = {0};
     struct sl_trace *t = sl_trace_open("-", &err);
     assert_non_null(t);
@@ -662,7 +725,8 @@ static void a_dash_is_standard_input(void **state)
     read_all(t, 64, &r);
     assert_int_equal(r.n, 1);
     sl_trace_close(t);
-    assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), 0); // it is not ours to close
+    pthread_join(thread, NULL);
+    assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), 0);
     if (saved >= 0) {
         dup2(saved, STDIN_FILENO);
         close(saved);
@@ -681,12 +745,12 @@ static void capinfos_counts_the_same_packets_and_bytes(void **state)
                                         "stitched-headers.pcap"};
     bool have = sl_proc_have("capinfos");
     if (!have)
-        print_message("capinfos_counts_the_same_packets_and_bytes: no capinfos here\n");
+        print_message("# capinfos_counts_the_same_packets_and_bytes: no capinfos here\n");
     int compared = 0;
     for (size_t i = 0; have && i < 3; i++) {
         char *path = sl_path_join(dir, names[i]);
         if (!sl_exists(path)) {
-            print_message("capinfos_counts_the_same_packets_and_bytes: no %s here\n", names[i]);
+            print_message("# capinfos_counts_the_same_packets_and_bytes: no %s here\n", names[i]);
             free(path);
             continue;
         }
@@ -735,6 +799,8 @@ int main(void)
         cmocka_unit_test(what_was_written_is_read_back),
         cmocka_unit_test(a_pipe_is_read_whatever_the_pieces),
         cmocka_unit_test(packets_of_a_slow_pipe_arrive_as_they_are_written),
+        cmocka_unit_test(packets_of_a_slow_compressed_pipe_arrive_as_they_are_flushed),
+        cmocka_unit_test(one_interface_too_many_ends_the_trace),
         cmocka_unit_test(a_dash_is_standard_input),
         cmocka_unit_test(capinfos_counts_the_same_packets_and_bytes),
     };

@@ -671,6 +671,10 @@ static void what_cannot_be_opened_says_why(void **state)
     assert_string_equal(err.msg, "cannot open '/nowhere/x.pcap': No such file or directory");
     assert_int_equal(err.code, SL_EINPUT);
 
+    // Opens, but page 0 of a process is never there.
+    assert_null(sl_trace_open("/proc/self/mem", &err));
+    assert_string_equal(err.msg, "cannot read '/proc/self/mem' at byte 0: Input/output error");
+
     if (geteuid() != 0) { // root may read everything
         char path[64];
         snprintf(path, sizeof path, "%s/secret", dir);
