@@ -29,11 +29,11 @@ const struct sl_command sl_commands[] = {
     {"report", "RUN", "Make report.html of a run folder again.", sl_cmd_report},
     {"flows", "TRACE", "Packets into a table of flows, with every feature.", sl_cmd_flows},
     {"compare", "A B", "How far two traces or flow tables are apart.", sl_cmd_compare},
+    {"graph", "TRACE", "Who talks to whom in a trace: picture, JSON, CSV, Mermaid.", sl_cmd_graph},
     // Named in the design, and not there yet: main() says so.
     {"link", "", "", NULL},
     {"topo", "", "", NULL},
     {"shell", "", "", NULL},
-    {"graph", "", "", NULL},
     {"events", "", "", NULL},
     {"logs", "", "", NULL},
     {"exec", "", "", NULL},

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "classes/classes.h"
+#include "export/ipfix.h"
 #include "measure/confusion.h"
 #include "measure/dpi.h"
 #include "measure/graph.h"
@@ -27,7 +28,9 @@ struct job {
     struct sl_trace *trace; // or
     struct sl_live *live;
     struct sl_features *features;
-    struct sl_export *table;
+    struct sl_export *table; // or
+    struct sl_ipfix *ipfix;
+    uint64_t rows;
     struct sl_feature_scratch *scratch;
     union sl_value *row;
     char *provenance;
@@ -172,6 +175,30 @@ static void add_to_confusion(struct job *j, const struct sl_flow_state *f,
                      facts->truth.server, &one);
 }
 
+static bool add_to_ipfix(struct job *j, const struct sl_flow_state *f)
+{
+    static const uint8_t reasons[SL_REASONS] = {
+        [SL_REASON_FIN] = SL_IPFIX_END_OF_FLOW,     [SL_REASON_RST] = SL_IPFIX_END_OF_FLOW,
+        [SL_REASON_IDLE] = SL_IPFIX_IDLE,           [SL_REASON_ACTIVE] = SL_IPFIX_ACTIVE,
+        [SL_REASON_EOF] = SL_IPFIX_FORCED,          [SL_REASON_PORT_REUSE] = SL_IPFIX_END_OF_FLOW,
+        [SL_REASON_EVICTED] = SL_IPFIX_NO_RESOURCES};
+    struct sl_tuple u = sl_flow_tuple(f);
+    struct sl_ipfix_flow x = {.ip_version = u.src.family,
+                              .protocol = u.proto,
+                              .end_reason = reasons[f->end],
+                              .source_port = u.sport,
+                              .destination_port = u.dport,
+                              .start_ns = sl_flow_first_ns(f),
+                              .end_ns = sl_flow_last_ns(f),
+                              .octets = {f->bytes[0], f->bytes[1]},
+                              .packets = {f->packets[0], f->packets[1]},
+                              .tcp_flags = {f->tcp_flags[0], f->tcp_flags[1]},
+                              .id = f->id};
+    memcpy(x.source, u.src.b, 16);
+    memcpy(x.destination, u.dst.b, 16);
+    return sl_ipfix_add(j->ipfix, &x, &j->err);
+}
+
 static void on_flow(void *ctx, const struct sl_engine *e, struct sl_flow_state *f)
 {
     struct job *j = ctx;
@@ -179,7 +206,13 @@ static void on_flow(void *ctx, const struct sl_engine *e, struct sl_flow_state *
     struct sl_dpi_label dpi = {0};
     if (j->opt->dpi)
         sl_dpi_end(j->dpi[f->node.user[0]], (struct sl_dpi_flow **)&f->user, &dpi);
-    if (j->failed || !(j->table || j->graph || j->confusion))
+    if (j->failed)
+        return;
+    if (j->ipfix) {
+        j->failed = !add_to_ipfix(j, f);
+        j->rows++;
+    }
+    if (!(j->table || j->graph || j->confusion))
         return;
     struct sl_label_facts facts;
     struct sl_flow_labels labels;
@@ -195,6 +228,7 @@ static void on_flow(void *ctx, const struct sl_engine *e, struct sl_flow_state *
         labels.dpi_confidence = (struct sl_text){dpi.confidence, strlen(dpi.confidence)};
     }
     sl_features_row(j->features, e, f, &labels, j->scratch, j->row);
+    j->rows++;
     if (!sl_export_row(j->table, j->row, &j->err))
         j->failed = true;
 }
@@ -317,8 +351,8 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
                         json_pack("{s:I, s:I, s:I, s:o}", "total", (json_int_t)c->flows.flows,
                                   "peak_live", (json_int_t)c->flows.peak_live, "evicted",
                                   (json_int_t)c->flows.evicted, "ends", ends));
-    if (j->table)
-        json_object_set_new(s, "rows", json_integer((json_int_t)sl_export_rows(j->table)));
+    if (j->opt->output)
+        json_object_set_new(s, "rows", json_integer((json_int_t)j->rows));
     if (j->confusion)
         json_object_set_new(s, "confusion", sl_confusion_json(j->confusion));
     json_object_set_new(s, "threads", json_integer(c->threads));
@@ -346,6 +380,10 @@ static bool open_table(struct job *j, const struct sl_engine_options *e, struct 
     j->provenance = provenance(j, e);
     if (!o->output)
         return true;
+    if (o->ipfix) {
+        j->ipfix = sl_ipfix_open(o->output, 0, err);
+        return j->ipfix != NULL;
+    }
     struct sl_export_options x = {.format = o->format,
                                   .path = o->output,
                                   .provenance = j->provenance,
@@ -496,6 +534,7 @@ static bool meter(struct job *j, struct sl_pass_counts *counts, struct sl_error 
 static void done(struct job *j)
 {
     sl_export_abort(j->table); // NULL after a good end
+    sl_ipfix_abort(j->ipfix);
     sl_features_free(j->features);
     sl_feature_scratch_free(j->scratch);
     sl_trace_close(j->trace);
@@ -539,6 +578,11 @@ json_t *sl_flows_run(const struct sl_flows_options *opt, struct sl_error *err)
         struct sl_export *table = j.table;
         j.table = NULL;
         ok = sl_export_close(table, err);
+    }
+    if (ok && j.ipfix) {
+        struct sl_ipfix *ipfix = j.ipfix;
+        j.ipfix = NULL;
+        ok = sl_ipfix_close(ipfix, err);
     }
     if (!ok) {
         json_decref(s);
