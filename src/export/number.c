@@ -316,6 +316,29 @@ char *sl_number_plain(char *p, uint64_t digits, unsigned n, int point, uint64_t 
     return p;
 }
 
+// v is a decimal with few digits, and then that is its shortest text: two decimals of up to 15
+// digits are never the same double.
+char *sl_number_six_decimals(char *p, double v)
+{
+    if (!(v >= 1e-3 && v < 1e9))
+        return NULL;
+    double scaled = v * 1e6;
+    uint64_t n = (uint64_t)(scaled + 0.5);
+    if (fabs(scaled - (double)n) > 1e-3 || (double)n / 1e6 < v || (double)n / 1e6 > v)
+        return NULL;
+    uint32_t after = (uint32_t)(n % 1000000);
+    if (!after)
+        return NULL;
+    p = sl_number_u64(p, n / 1000000);
+    *p++ = '.';
+    put_four(p, after / 100);
+    memcpy(p + 4, PAIRS + after % 100 * 2, 2);
+    p += after % 1000 ? 6 : 3;
+    while (p[-1] == '0')
+        p--;
+    return p;
+}
+
 char *sl_number_real(char *p, double v)
 {
     assert(isfinite(v));
@@ -332,6 +355,9 @@ char *sl_number_real(char *p, double v)
         *p = '0';
         return p + 1;
     }
+    char *end = sl_number_six_decimals(p, fabs(v));
+    if (end)
+        return end;
     struct sl_decimal d = sl_shortest_digits(bits & 0xfffffffffffff, (int)(bits >> 52 & 0x7ff));
     unsigned n = sl_count_digits(d.digits);
     int point = (int)n + d.exponent;
