@@ -36,11 +36,16 @@ static const uint64_t POW10[20] = {1,
                                    1000000000000000000,
                                    10000000000000000000u};
 
-unsigned sl_count_digits(uint64_t v)
+static inline unsigned count_digits(uint64_t v)
 {
     unsigned bits = 64 - (unsigned)__builtin_clzll(v | 1);
     unsigned guess = bits * 1233 >> 12; // 1233/4096: log10(2)
     return guess + (v >= POW10[guess] || v == 0);
+}
+
+unsigned sl_count_digits(uint64_t v)
+{
+    return count_digits(v);
 }
 
 static inline void put_four(char *p, uint32_t v)
@@ -81,7 +86,7 @@ char *sl_number_u64(char *p, uint64_t v)
         *p = (char)('0' + v);
         return p + 1;
     }
-    unsigned n = sl_count_digits(v);
+    unsigned n = count_digits(v);
     put_digits(p + n, v, n);
     return p + n;
 }
@@ -359,7 +364,7 @@ char *sl_number_real(char *p, double v)
     if (end)
         return end;
     struct sl_decimal d = sl_shortest_digits(bits & 0xfffffffffffff, (int)(bits >> 52 & 0x7ff));
-    unsigned n = sl_count_digits(d.digits);
+    unsigned n = count_digits(d.digits);
     int point = (int)n + d.exponent;
     if (point > -4 && point <= 16)
         return sl_number_plain(p, d.digits, n, point, (uint64_t)fabs(v), false);
