@@ -322,7 +322,7 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
                                       (json_int_t)j->cic.dropped, "segments_not_kept",
                                       (json_int_t)j->cic.segments_not_kept));
     json_t *ends = json_object();
-    for (int i = 1; i < SL_REASONS; i++)
+    for (int i = 1; i < SL_REASONS && j->opt->semantics == SL_SEMANTICS_FIXED; i++)
         json_object_set_new(ends, sl_end_reason_name((enum sl_end_reason)i),
                             json_integer((json_int_t)j->ends[i]));
     json_object_set_new(s, "flows",
