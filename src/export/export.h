@@ -61,6 +61,7 @@ enum sl_export_format {
     SL_EXPORT_PARQUET,
     SL_EXPORT_NPY,
     SL_EXPORT_ZEEK,
+    SL_EXPORT_IPFIX, // a name only: these are records of flows, see ipfix.h; opening fails
     SL_EXPORT_FORMATS
 };
 struct sl_export_options {
@@ -88,6 +89,7 @@ sl_export_close(struct sl_export *x,
                 struct sl_error *err);     // completes the file; frees x also on failure
 void sl_export_abort(struct sl_export *x); // throws the half-written file away
 uint64_t sl_export_rows(const struct sl_export *x);
-// "flows.parquet" -> PARQUET; "csv", "jsonl", "parquet", "npy", "zeek" by name. False when unknown.
+// "flows.parquet" -> PARQUET; "csv", "jsonl", "parquet", "npy", "zeek", "ipfix" by name. False when
+// unknown.
 bool sl_export_format_of(const char *name_or_path, enum sl_export_format *out);
 const char *sl_export_format_name(enum sl_export_format f);

@@ -261,13 +261,16 @@ char *sl_number_java(char *p, double v)
         if ((double)whole >= v)
             return put_word(sl_number_u64(p, whole), ".0");
     }
+    char *end = v >= 0x1p-7 && v < 1e7 ? sl_number_six_decimals(p, v) : NULL;
+    if (end)
+        return end;
     uint64_t bits;
     memcpy(&bits, &v, 8);
     struct sl_decimal d = java_digits(v, bits);
     unsigned n = sl_count_digits(d.digits);
     int point = (int)n + d.exponent;
     if (point > -3 && point < 8)
-        return sl_number_plain(p, d.digits, n, point, true);
+        return sl_number_plain(p, d.digits, n, point, (uint64_t)v, true);
     p = sl_number_scientific(p, d.digits, n, true);
     *p++ = 'E';
     return sl_number_i64(p, point - 1);

@@ -36,21 +36,48 @@ static const uint64_t POW10[20] = {1,
                                    1000000000000000000,
                                    10000000000000000000u};
 
-unsigned sl_count_digits(uint64_t v)
+static inline unsigned count_digits(uint64_t v)
 {
     unsigned bits = 64 - (unsigned)__builtin_clzll(v | 1);
     unsigned guess = bits * 1233 >> 12; // 1233/4096: log10(2)
     return guess + (v >= POW10[guess] || v == 0);
 }
 
-static void put_digits(char *end, uint64_t v, unsigned n) // exactly n digits before end
+unsigned sl_count_digits(uint64_t v)
 {
-    for (; n >= 2; n -= 2, v /= 100) {
+    return count_digits(v);
+}
+
+static inline void put_four(char *p, uint32_t v)
+{
+    memcpy(p, PAIRS + v / 100 * 2, 2);
+    memcpy(p + 2, PAIRS + v % 100 * 2, 2);
+}
+
+// Exactly n digits before end. Eight at a time, whose divisions do not wait for each other.
+static inline void put_digits(char *end, uint64_t v, unsigned n)
+{
+    for (; n >= 8; n -= 8, v /= 100000000) {
+        uint32_t low = (uint32_t)(v % 100000000);
+        end -= 8;
+        put_four(end, low / 10000);
+        put_four(end + 4, low % 10000);
+    }
+    uint32_t rest = (uint32_t)v;
+    if (n >= 4) {
+        end -= 4;
+        n -= 4;
+        put_four(end, rest % 10000);
+        rest /= 10000;
+    }
+    if (n >= 2) {
         end -= 2;
-        memcpy(end, PAIRS + v % 100 * 2, 2);
+        n -= 2;
+        memcpy(end, PAIRS + rest % 100 * 2, 2);
+        rest /= 100;
     }
     if (n)
-        end[-1] = (char)('0' + v % 10);
+        end[-1] = (char)('0' + rest);
 }
 
 char *sl_number_u64(char *p, uint64_t v)
@@ -59,7 +86,7 @@ char *sl_number_u64(char *p, uint64_t v)
         *p = (char)('0' + v);
         return p + 1;
     }
-    unsigned n = sl_count_digits(v);
+    unsigned n = count_digits(v);
     put_digits(p + n, v, n);
     return p + n;
 }
@@ -192,14 +219,16 @@ static uint64_t scaled_to_odd(u128 g, uint64_t c)
 
 static struct sl_decimal without_zeros(uint64_t digits, int exponent, bool edge)
 {
-    if (digits % 100000000 == 0) {
-        digits /= 100000000;
-        exponent += 8;
-    }
-    while (digits % 10 == 0) {
-        digits /= 10;
-        exponent++;
-    }
+    static const struct {
+        uint32_t unit;
+        int zeros;
+    } STEPS[] = {{100000000, 8}, {100000000, 8}, {10000, 4}, {100, 2}, {10, 1}};
+    if (digits % 10 == 0) // seldom
+        for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; i++)
+            if (digits % STEPS[i].unit == 0) {
+                digits /= STEPS[i].unit;
+                exponent += STEPS[i].zeros;
+            }
     return (struct sl_decimal){digits, exponent, edge};
 }
 
@@ -233,48 +262,85 @@ struct sl_decimal sl_shortest_digits(uint64_t fraction, int biased)
     return without_zeros(down ? s : s + 1, k, edge);
 }
 
-static char *put_zeros(char *p, int n)
+static inline void put_eight(char *p, uint32_t v)
 {
-    for (; n > 0; n--)
-        *p++ = '0';
-    return p;
+    put_four(p, v / 10000);
+    put_four(p + 4, v % 10000);
+}
+
+static inline void put_sixteen(char *p, uint64_t v)
+{
+    put_eight(p, (uint32_t)(v / 100000000));
+    put_eight(p + 8, (uint32_t)(v % 100000000));
+}
+
+// The n digits after at, which are at most 17; more bytes are touched, so that there is nothing to
+// branch on.
+static inline void put_first(char *at, uint64_t digits, unsigned n)
+{
+    uint64_t all = digits * POW10[17 - n];
+    *at = (char)('0' + all / POW10[16]);
+    put_sixteen(at + 1, all % POW10[16]);
 }
 
 char *sl_number_scientific(char *p, uint64_t digits, unsigned n, bool at_least_one)
 {
-    put_digits(p + 1 + n, digits, n);
+    if (n > 17) // Java's large whole numbers
+        put_digits(p + 1 + n, digits, n);
+    else
+        put_first(p + 1, digits, n);
     p[0] = p[1];
     if (n == 1 && !at_least_one)
         return p + 1;
     p[1] = '.';
-    if (n > 1)
-        return p + 1 + n;
-    p[2] = '0';
-    return p + 3;
+    return p + 1 + (n > 1 ? n : 2); // 1.0: the digits are followed by zeros
 }
 
-char *sl_number_plain(char *p, uint64_t digits, unsigned n, int point, bool at_least_one)
+char *sl_number_plain(char *p, uint64_t digits, unsigned n, int point, uint64_t whole,
+                      bool at_least_one)
 {
     if (point <= 0) {
-        *p++ = '0';
-        *p++ = '.';
-        p = put_zeros(p, -point);
-        put_digits(p + n, digits, n);
-        return p + n;
+        memcpy(p, "0.000", 5);
+        put_first(p + 2 - point, digits, n);
+        return p + 2 - point + n;
     }
     if ((unsigned)point < n) {
         unsigned after = n - (unsigned)point;
-        put_digits(p + point, digits / POW10[after], (unsigned)point);
-        p[point] = '.';
-        put_digits(p + n + 1, digits % POW10[after], after);
-        return p + n + 1;
+        p = sl_number_u64(p, whole);
+        *p = '.';
+        put_sixteen(p + 1, (digits - whole * POW10[after]) * POW10[16 - after]);
+        return p + 1 + after;
     }
-    put_digits(p + n, digits, n);
-    p = put_zeros(p + n, point - (int)n);
+    put_first(p, digits, n);
+    memset(p + n, '0', (unsigned)point - n);
+    p += point;
     if (at_least_one) {
         *p++ = '.';
         *p++ = '0';
     }
+    return p;
+}
+
+// v is a decimal with few digits, and then that is its shortest text: two decimals of up to 15
+// digits are never the same double.
+char *sl_number_six_decimals(char *p, double v)
+{
+    if (!(v >= 1e-3 && v < 1e9))
+        return NULL;
+    double scaled = v * 1e6;
+    uint64_t n = (uint64_t)(scaled + 0.5);
+    if (fabs(scaled - (double)n) > 1e-3 || (double)n / 1e6 < v || (double)n / 1e6 > v)
+        return NULL;
+    uint32_t after = (uint32_t)(n % 1000000);
+    if (!after)
+        return NULL;
+    p = sl_number_u64(p, n / 1000000);
+    *p++ = '.';
+    put_four(p, after / 100);
+    memcpy(p + 4, PAIRS + after % 100 * 2, 2);
+    p += after % 1000 ? 6 : 3;
+    while (p[-1] == '0')
+        p--;
     return p;
 }
 
@@ -294,11 +360,14 @@ char *sl_number_real(char *p, double v)
         *p = '0';
         return p + 1;
     }
+    char *end = sl_number_six_decimals(p, fabs(v));
+    if (end)
+        return end;
     struct sl_decimal d = sl_shortest_digits(bits & 0xfffffffffffff, (int)(bits >> 52 & 0x7ff));
-    unsigned n = sl_count_digits(d.digits);
+    unsigned n = count_digits(d.digits);
     int point = (int)n + d.exponent;
     if (point > -4 && point <= 16)
-        return sl_number_plain(p, d.digits, n, point, false);
+        return sl_number_plain(p, d.digits, n, point, (uint64_t)fabs(v), false);
     p = sl_number_scientific(p, d.digits, n, false);
     *p++ = 'e';
     return sl_number_i64(p, point - 1);

@@ -17,7 +17,7 @@
 
 enum {
     SL_INT_ROOM = 20,    // -9223372036854775808
-    SL_REAL_ROOM = 32,   // of sl_number_real and sl_number_java
+    SL_REAL_ROOM = 40,   // of sl_number_real and sl_number_java
     SL_FIXED_ROOM = 336, // 309 digits before the point, 9 after
 };
 char *sl_number_u64(char *p, uint64_t v);

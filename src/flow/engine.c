@@ -551,6 +551,7 @@ static void note_tcp(struct sl_flow_state *f, int d, const struct sl_packet *p)
     uint8_t flags = p->tcp_flags;
     if (!f->packets[d])
         f->window[d] = p->tcp_window;
+    f->tcp_flags[d] |= flags;
     note_sequence(f, d, p);
     if (flags & SL_TCP_ACK) {
         f->acks++;

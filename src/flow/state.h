@@ -89,6 +89,7 @@ struct sl_flow_state {
     uint32_t next_seq[2]; // end of the highest segment
     uint16_t window[2];   // of the direction's first packet
     uint8_t l4_header_min[2];
+    uint8_t tcp_flags[2];   // union
     int8_t window_scale[2]; // of the SYN; -1 = none
     // rarely touched
     uint32_t isn[2], fin_end[2], retransmissions[2], overlaps[2];

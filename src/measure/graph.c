@@ -380,7 +380,7 @@ static const char *host_of(const struct view_node *n)
 {
     static const char *const columns[] = {"", "clients", "servers", "relays"};
     const struct sl_truth_row *w = who(n);
-    return w && *w->host ? w->host : n->node ? columns[n->does] : OTHER;
+    return w && *w->host ? w->host : n->node ? columns[n->does] : "the rest"; // stands last
 }
 
 static const char *class_of(const struct view_node *n)

@@ -50,7 +50,8 @@ void sl_flow_graph_size(const struct sl_flow_graph *g, struct sl_flow_graph_size
 //  "edges":[{"src","dst","class","app","proto","port","flows","packets_up","packets_down","bytes_up",
 //            "bytes_down","first_ns","last_ns","statement"}]}: what sl_graph_svg draws. statement
 //            is
-// from 0 there, or null. Nodes of unknown hosts stand in columns "clients", "relays" and "servers".
+// from 0 there, or null. Nodes of unknown hosts stand in columns "clients", "relays" and "servers",
+// "(other)" in one called "the rest".
 json_t *sl_flow_graph_json(const struct sl_flow_graph *g, size_t most);
 // The same columns, with a header line; statement from 1 as in flow tables.
 SL_MUST_USE bool sl_flow_graph_csv(const struct sl_flow_graph *g, size_t most, FILE *out,

@@ -60,8 +60,10 @@ static void scatter(const uint64_t *from, uint64_t *to, const uint32_t *tag_from
 }
 
 // All digits are counted in one reading; a digit that all values share needs no pass.
-static void radix(uint64_t *keys, uint32_t *tag, size_t n)
+void sl_sort_keys(uint64_t *keys, uint32_t *tag, size_t n)
 {
+    if (n < 2)
+        return;
     size_t(*count)[DIGITS] = sl_alloc(PASSES * sizeof *count);
     uint64_t *other = sl_alloc(n * sizeof *other), *from = keys;
     uint32_t *tag_other = tag ? sl_alloc(n * sizeof *tag) : NULL, *tag_from = tag;
@@ -106,11 +108,10 @@ void sl_sort_samples(double *x, uint32_t *tag, size_t n)
         sorted = x[i - 1] <= x[i];
     if (sorted)
         return;
-    // The keys live in the values' place: both are eight bytes, and memcpy keeps it legal.
     uint64_t *keys = sl_alloc(n * sizeof *keys);
     for (size_t i = 0; i < n; i++)
         keys[i] = key_of(x[i]);
-    radix(keys, tag, n);
+    sl_sort_keys(keys, tag, n);
     for (size_t i = 0; i < n; i++)
         x[i] = value_of(keys[i]);
     free(keys);
@@ -383,13 +384,13 @@ void sl_distance_samples(const struct sl_dist *p, const struct sl_dist *q,
     free(cells);
 }
 
-void sl_distance_split(const double *x, const uint32_t *tag, size_t n, const uint64_t *side,
-                       const struct sl_bins *bins, double scale, struct sl_distance *out,
-                       size_t *n1, size_t *n2)
+void sl_distance_split(const double *x, const uint32_t *tag, size_t n, const uint8_t *side,
+                       unsigned bit, const struct sl_bins *bins, double scale,
+                       struct sl_distance *out, size_t *n1, size_t *n2)
 {
     size_t total[2] = {0, 0}, seen[2] = {0, 0}, cells_n = bins->n + 2;
     for (size_t i = 0; i < n; i++)
-        total[sl_side_of(side, tag[i])]++;
+        total[side[tag[i]] >> bit & 1]++;
     if (n1)
         *n1 = total[1];
     if (n2)
@@ -401,7 +402,7 @@ void sl_distance_split(const double *x, const uint32_t *tag, size_t n, const uin
     for (size_t i = 0; i < n;) {
         size_t run[2] = {0, 0}, cell = sl_bins_cell(bins, x[i]), k = i;
         for (; k < n && x[k] <= x[i]; k++)
-            run[sl_side_of(side, tag[k])]++;
+            run[side[tag[k]] >> bit & 1]++;
         for (int s = 0; s < 2; s++) {
             seen[s] += run[s];
             cells[(size_t)s * cells_n + cell] += (double)run[s];

@@ -23,6 +23,7 @@
 // equal values keep their order. Radix sort: linear in n, and values that are small integers need
 // a pass or two only.
 void sl_sort_samples(double *x, uint32_t *tag, size_t n);
+void sl_sort_keys(uint64_t *keys, uint32_t *tag, size_t n); // the same for integers
 
 struct sl_dist {
     const double *x; // ascending
@@ -75,17 +76,13 @@ struct sl_distance {
 void sl_distance_samples(const struct sl_dist *p, const struct sl_dist *q,
                          const struct sl_bins *bins, double scale, struct sl_distance *out);
 /*
- * The same between two parts of one sample: value i is in the first part when bit tag[i] of side is
- * set. One walk, no sorting: this is how the sampling floor is measured many times. n1, n2 (may be
- * NULL) get the sizes.
+ * The same between two parts of one sample: value i is in the first part when bit `bit` of
+ * side[tag[i]] is set. One walk, no sorting: this is how the sampling floor is measured many times.
+ * n1, n2 (may be NULL) get the sizes.
  */
-void sl_distance_split(const double *x, const uint32_t *tag, size_t n, const uint64_t *side,
-                       const struct sl_bins *bins, double scale, struct sl_distance *out,
-                       size_t *n1, size_t *n2);
+void sl_distance_split(const double *x, const uint32_t *tag, size_t n, const uint8_t *side,
+                       unsigned bit, const struct sl_bins *bins, double scale,
+                       struct sl_distance *out, size_t *n1, size_t *n2);
 // From tables: ordered = the index is a value (W1, KS have a meaning).
 void sl_distance_tables(const double *p, const double *q, size_t n, bool ordered,
                         struct sl_distance *out);
-static inline bool sl_side_of(const uint64_t *side, uint32_t i)
-{
-    return side[i >> 6] >> (i & 63) & 1;
-}

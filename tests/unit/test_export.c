@@ -3,15 +3,18 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "export/export.h"
+#include "export/ipfix.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 // cmocka wants the headers above first.
@@ -317,6 +320,33 @@ static void a_numpy_array_says_its_fields_and_rows(void **state)
     free(text);
 }
 
+static void a_numpy_array_to_a_pipe_has_the_same_bytes(void **state)
+{
+    (void)state; // its header is written last: the bytes wait in a temporary file
+    write_table("p.npy", (struct sl_export_options){.format = SL_EXPORT_NPY});
+    size_t len;
+    char *expected = read_text("p.npy", &len);
+    struct sl_error err = {0};
+    int pipes[2], kept = dup(1);
+    assert_int_equal(pipe(pipes), 0);
+    fflush(stdout);
+    dup2(pipes[1], 1);
+    struct sl_export_options opt = {.format = SL_EXPORT_NPY, .path = "-"};
+    struct sl_export *x = sl_export_open(&opt, COLUMNS, N, &err);
+    bool ok = x;
+    for (int i = 0; ok && i < M; i++)
+        ok = sl_export_row(x, ROWS[i], &err);
+    ok = ok && sl_export_close(x, &err);
+    dup2(kept, 1);
+    close(kept), close(pipes[1]);
+    char got[4096];
+    ssize_t n = ok ? read(pipes[0], got, sizeof got) : -1;
+    close(pipes[0]);
+    assert_int_equal(n, len);
+    assert_memory_equal(got, expected, len);
+    free(expected);
+}
+
 static void a_parquet_file_begins_and_ends_as_one(void **state)
 {
     (void)state; // what is in it, tests/export checks with another's reader
@@ -328,12 +358,71 @@ static void a_parquet_file_begins_and_ends_as_one(void **state)
     free(text);
 }
 
+static void java_reals_have_words_for_what_is_not_finite(void **state)
+{
+    (void)state;
+    write_table("j.csv", (struct sl_export_options){.java_reals = true, .no_header = true});
+    char *text = read_text("j.csv", NULL);
+    // Java's Double.toString for the same doubles; fixed decimals do not count then.
+    assert_string_equal(text, "7,0.1,2.345,\"a,\"\"b\"\"\",1700000000123456789,1,1 -20 300\n"
+                              ",NaN,Infinity,,,,\n"
+                              "-1,3.0,-0.001,\"\",0,0,\"\"\n"
+                              "9223372036854775807,-1.5,1000000.0,\"x\xef\xbf\xbd\ny\",-1,1,1\n");
+    free(text);
+}
+
+static void ipfix_is_refused_with_a_remedy_where_it_is_not_built(void **state)
+{
+    (void)state;
+    struct sl_error err = {0};
+    char *path = path_of("a.ipfix");
+    struct sl_export_options opt = {.format = SL_EXPORT_IPFIX, .path = path};
+    assert_null(sl_export_open(&opt, COLUMNS, N, &err)); // never a table
+    if (sl_ipfix_available()) {
+        assert_int_equal(err.code, SL_EUSAGE);
+    } else {
+        assert_int_equal(err.code, SL_EENV);
+        assert_non_null(strstr(err.hint, "libfixbuf-dev"));
+    }
+    assert_false(sl_exists(path));
+    free(path);
+}
+
+static void a_file_that_may_not_grow_leaves_nothing(void **state)
+{
+    (void)state;
+    char *path = path_of("big.csv"), *part = path_of("big.csv.part");
+    struct rlimit was, low = {.rlim_cur = 1 << 20};
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    low.rlim_max = was.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &low);
+    struct sl_error err = {0};
+    struct sl_export_options opt = {.format = SL_EXPORT_CSV, .path = path};
+    struct sl_export *x = sl_export_open(&opt, COLUMNS, N, &err);
+    assert_non_null(x);
+    for (int i = 0; i < 100000 && !err.code; i++)
+        if (!sl_export_row(x, ROWS[0], &err))
+            break;
+    setrlimit(RLIMIT_FSIZE, &was);
+    assert_int_equal(err.code, SL_ERUN);
+    assert_non_null(strstr(err.msg, "big.csv"));
+    err = (struct sl_error){0};
+    assert_false(sl_export_close(x, &err)); // not even then does it look whole
+    assert_false(sl_exists(path) || sl_exists(part));
+    free(path), free(part);
+}
+
 static void formats_are_known_by_name_and_by_file_name(void **state)
 {
     (void)state;
     enum sl_export_format f;
     assert_true(sl_export_format_of("csv", &f) && f == SL_EXPORT_CSV);
     assert_true(sl_export_format_of("out/flows.csv", &f) && f == SL_EXPORT_CSV);
+    for (int i = 0; i < SL_EXPORT_FORMATS; i++) {
+        const char *name = sl_export_format_name((enum sl_export_format)i);
+        assert_true(sl_export_format_of(name, &f) && (int)f == i);
+    }
     assert_false(sl_export_format_of("flows.xlsx", &f));
 }
 
@@ -350,7 +439,11 @@ int main(void)
         cmocka_unit_test(json_strings_escape_control_characters),
         cmocka_unit_test(a_zeek_log_has_seconds_and_escapes),
         cmocka_unit_test(a_numpy_array_says_its_fields_and_rows),
+        cmocka_unit_test(a_numpy_array_to_a_pipe_has_the_same_bytes),
         cmocka_unit_test(a_parquet_file_begins_and_ends_as_one),
+        cmocka_unit_test(java_reals_have_words_for_what_is_not_finite),
+        cmocka_unit_test(ipfix_is_refused_with_a_remedy_where_it_is_not_built),
+        cmocka_unit_test(a_file_that_may_not_grow_leaves_nothing),
         cmocka_unit_test(formats_are_known_by_name_and_by_file_name),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

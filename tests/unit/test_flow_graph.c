@@ -133,7 +133,7 @@ static void what_goes_beyond_the_bounds_is_counted_in_other(void **state)
     assert_string_equal(text, "id,label,project,host,image,class,role,address\n"
                               "10.0.0.1,10.0.0.1,,clients,,,client,10.0.0.1\n"
                               "10.0.0.3,10.0.0.3,,servers,,,server,10.0.0.3\n"
-                              "(other),(other),,(other),,,both,\n");
+                              "(other),(other),,the rest,,,both,\n");
     free(text);
     sl_flow_graph_free(g);
 }
