@@ -277,8 +277,10 @@ static void find_top(const struct job *j, struct sl_field_result *f, const doubl
         size_t best = n;
         double most = 0;
         for (size_t i = 0; i < n; i++) {
+            if (used[i] || !(a[i] > 0 || b[i] > 0))
+                continue;
             double share = fmax(ta > 0 ? a[i] / ta : 0, tb > 0 ? b[i] / tb : 0);
-            if (!used[i] && share > most)
+            if (share > most)
                 most = share, best = i;
         }
         if (best == n)
@@ -463,6 +465,7 @@ static void consider(struct sl_field_result *f, const struct rule *r, enum sl_me
     f->judged = true;
     f->by = by, f->value = value, f->bound_floor = floor, f->ratio = ratio, f->differs = differs;
     f->below = value > 0 ? value < floor / 5 : floor > 0;
+    f->negligible = !differs && value > r->factor * floor;
 }
 
 static void judge(struct sl_field_result *f, const struct sl_selection *s, const struct rule *r)
@@ -489,17 +492,16 @@ static void judge(struct sl_field_result *f, const struct sl_selection *s, const
         f->why_not = "no floor";
 }
 
-// Farther above the floor first; where both are far above it, the larger distance.
+// The size of a difference on one scale for all distances: JSD is quadratic, ten octaves are as far
+// as can be.
+static double effect(const struct sl_field_result *f)
+{
+    return f->by == SL_BY_JSD ? sqrt(f->value) : f->by == SL_BY_RMS ? f->value / 10 : f->value;
+}
+
 static bool worse(const struct sl_field_result *f, const struct sl_field_result *than)
 {
-    if (!than)
-        return true;
-    double a = fmin(f->ratio, 100), b = fmin(than->ratio, 100);
-    if (a > b || a < b)
-        return a > b;
-    double va = f->by == SL_BY_RMS ? f->value / 10 : f->value,
-           vb = than->by == SL_BY_RMS ? than->value / 10 : than->value;
-    return va > vb;
+    return !than || effect(f) > effect(than);
 }
 
 static void sum_up(struct sl_selection *s)

@@ -76,6 +76,7 @@ struct sl_field_result {
     enum sl_metric by;
     double value, bound_floor, ratio;
     bool judged, differs, below;
+    bool negligible;     // above factor x floor, but not above min_effect
     const char *why_not; // when not judged
     // For plots; NULL where they do not apply.
     struct sl_summary a, b;
@@ -108,7 +109,7 @@ struct sl_selection {
     struct sl_totals a, b;
     struct sl_field_result *fields;
     size_t n_fields, judged, differing;
-    const struct sl_field_result *worst; // NULL when none differs
+    const struct sl_field_result *worst; // the largest difference; NULL when none differs
     double mean_jsd, mean_nw1, mean_ks;  // over fields that have them and are judged
     // Packets known on both sides only; classes have rate curves alone.
     struct sl_acf_pair *acf;

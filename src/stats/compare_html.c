@@ -67,12 +67,18 @@ static const char style_more[] =
     ".strip .over{fill:var(--bad);fill-opacity:.11}.strip .one{stroke:var(--dim);"
     "stroke-dasharray:2 2}.strip .stem{stroke-width:2.5;stroke:var(--good)}.strip "
     ".dot{fill:var(--good)}.strip.far .stem{stroke:var(--bad)}.strip.far .dot{fill:var(--bad)}"
+    ".strip.tiny .stem{stroke:var(--dim)}.strip.tiny "
+    ".dot{fill:var(--dim)}.pill.tiny{background:var(--soft);color:var(--dim);border:1px solid "
+    "var(--line)}"
+    ".cap span{color:var(--dim);font-size:13px;font-variant-numeric:tabular-nums}.cap "
+    ".pill{font-size:12px}.cap .good{color:var(--good)}.cap .bad{color:var(--bad)}.cap "
+    ".warn{color:var(--warn)}"
     ".strip.odd .stem{stroke:var(--warn)}.strip.odd .dot{fill:var(--warn)}\n"
     ".fields td{padding:6px 10px;vertical-align:middle}.fields .group td{font-size:12px;"
     "font-weight:600;color:var(--dim);text-transform:uppercase;letter-spacing:.06em;"
     "padding-top:16px}.fields .unit{color:var(--dim);font-size:12.5px}"
     ".fields .by{font-weight:600}.dimmed td{color:var(--dim)}\n"
-    ".fields td:first-child{min-width:150px}\n"
+    ".fields td:first-child{min-width:226px}\n"
     ".legend{display:inline-flex;gap:16px;align-items:center;color:var(--dim);font-size:13px;"
     "font-weight:400;margin-left:12px}.legend i{display:inline-block;width:22px;height:0;"
     "border-top:4px solid var(--a);opacity:.6;margin-right:6px;vertical-align:middle}.legend "
@@ -89,9 +95,14 @@ static const char style_more[] =
     ".toc{display:flex;gap:6px 18px;flex-wrap:wrap;font-size:13.5px;margin:0 0 4px}.toc "
     "a{color:var(--dim);text-decoration:none}.toc a:hover{color:var(--ink);"
     "text-decoration:underline}\n"
-    "@media (max-width:760px){.wideonly{display:none}.strip{width:130px}main{padding:18px 12px "
-    "40px}.wide .tick{font-size:17px}.fields td,.fields th{padding:6px "
+    "@media (max-width:760px){.fields "
+    "td:first-child{min-width:110px}.wideonly{display:none}.strip{width:130px}main{padding:18px "
+    "12px "
+    "40px}.wide .tick{font-size:15px}.strip .tick{font-size:14px}.strip .few{display:none}.fields "
+    "td,.fields th{padding:6px "
     "6px}.card{padding-left:12px;padding-right:12px}.legend{margin-left:0;display:flex}}\n"
+    "@media (max-width:430px){.strip{width:104px}.fields{font-size:14px}.fields .pill{padding:2px "
+    "7px}}\n"
     "@media print{details.part{break-inside:avoid}}\n";
 
 // ---- small pieces
@@ -118,8 +129,14 @@ static void pill(struct sl_str *out, const struct sl_field_result *f)
         sl_str_add(out, "</span>");
         return;
     }
-    sl_str_addf(out, "<span class=\"pill %s\">", f->differs ? "bad" : f->below ? "warn" : "good");
-    if (f->ratio > 999)
+    sl_str_addf(out, "<span class=\"pill %s\">",
+                f->differs      ? "bad"
+                : f->below      ? "warn"
+                : f->negligible ? "tiny\" title=\"above chance, but too small to count"
+                                : "good");
+    if (!(f->value > 0))
+        sl_str_add(out, "equal");
+    else if (f->ratio > 999)
         sl_str_add(out, "&gt; 999 × floor");
     else
         sl_str_addf(out, f->ratio < 10 ? "%.1f × floor" : "%.0f × floor", f->ratio);
@@ -349,7 +366,7 @@ static void side_quantiles(struct sl_str *out, const char *who, const struct sl_
 {
     sl_str_addf(out, "%s: median ", who);
     plot_value(out, s->q[4], unit);
-    sl_str_add(out, ", 99 % ≤ ");
+    sl_str_add(out, ", p99 ");
     plot_value(out, s->q[7], unit);
 }
 
@@ -386,7 +403,7 @@ static void slope_text(struct sl_str *out, const char *who, const struct sl_slop
         sl_str_addf(out, "%s: no slope", who);
         return;
     }
-    sl_str_addf(out, "%s: α %.2f ± %.2f, H %.2f (counts) or %.2f (cumulative), χ² %.0f on %d", who,
+    sl_str_addf(out, "%s: α %.3f ± %.3f, H %.2f (counts) or %.2f (cumulative), χ² %.0f on %d", who,
                 s->alpha, 1.96 * s->sd, s->h_stationary, s->h_cumulative, s->chi2, s->dof);
 }
 
@@ -696,9 +713,10 @@ static void add_page(struct sl_str *out, const struct sl_comparison *c)
     const struct sl_selection *all = &c->selections[0];
     add_header(out, c);
     add_contents(out, c);
-    sl_str_add(out, "<h2 id=\"fields\">How far apart, field by field</h2>\n<p class=\"why\">Each "
-                    "distance as a multiple of its sampling floor. Green reaches as far as chance "
-                    "may; red is more than chance.</p>\n");
+    sl_str_add(out,
+               "<h2 id=\"fields\">How far apart, field by field</h2>\n<p class=\"why\">Each "
+               "distance as a multiple of its sampling floor. Green reaches as far as chance may; "
+               "red is more than chance; grey is more than chance, but too small to count.</p>\n");
     add_table(out, all, c->options.factor, true);
     add_rates(out, c);
     add_distributions(out, all);

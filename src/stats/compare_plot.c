@@ -5,7 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { W = 380, H = 214, LEFT = 44, RIGHT = 12, TOP = 10, BOTTOM = 26, WIDE = 590, STRIP_W = 210 };
+enum {
+    W = 380,
+    H = 214,
+    LEFT = 44,
+    WIDE_LEFT = 54,
+    RIGHT = 12,
+    TOP = 10,
+    BOTTOM = 26,
+    WIDE = 590,
+    STRIP_W = 210
+};
 
 // ---- axes --------------------------------------------------------------------------------------
 
@@ -92,6 +102,8 @@ void plot_figure(struct sl_str *out, double v)
 {
     if (!isfinite(v))
         sl_str_add(out, "–");
+    else if (!(fabs(v) > 0))
+        sl_str_add(out, "0");
     else if (v > 0 && v < 0.00005)
         sl_str_add(out, "&lt; 0.0001");
     else
@@ -171,8 +183,9 @@ static void y_values(struct sl_str *out, const struct plot *p, int ticks, const 
 
 static struct plot plot_area(int width, double height)
 {
-    return (struct plot){.x = {.lo = 0, .hi = 1, .p0 = LEFT, .p1 = width - RIGHT},
-                         .y = {.lo = 0, .hi = 1, .p0 = height - BOTTOM, .p1 = TOP}};
+    return (struct plot){
+        .x = {.lo = 0, .hi = 1, .p0 = width == WIDE ? WIDE_LEFT : LEFT, .p1 = width - RIGHT},
+        .y = {.lo = 0, .hi = 1, .p0 = height - BOTTOM, .p1 = TOP}};
 }
 
 // ---- distribution functions --------------------------------------------------------------------
@@ -180,6 +193,8 @@ static struct plot plot_area(int width, double height)
 static void widen(struct axis *a, const struct sl_ecdf_point *e, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
+        if (a->log && i + 1 < n && e[i].f < 0.003)
+            continue; // a few values far to the left would squeeze all others
         if (a->log && !(e[i].x > 0))
             continue;
         a->lo = fmin(a->lo, e[i].x);
@@ -204,8 +219,12 @@ static void ecdf_line(struct sl_str *out, const struct plot *p, const char *styl
         return;
     // From the left edge, where whatever is not positive has its place on a logarithmic axis.
     sl_str_addf(out, "<path class=\"%s\" d=\"M%.1f %.1f", style, at(&p->x, e[0].x), p->y.p0);
-    for (size_t i = 0; i < n; i++)
+    bool steps = n < 60; // few values: each is a step; many: the chosen points of a curve
+    for (size_t i = 0; i < n; i++) {
+        if (steps)
+            sl_str_addf(out, "H%.1f", at(&p->x, e[i].x));
         sl_str_addf(out, "L%.1f %.1f", at(&p->x, e[i].x), at(&p->y, e[i].f));
+    }
     sl_str_addf(out, "H%.1f\"/>", p->x.p1);
 }
 
@@ -258,11 +277,13 @@ static void mix_bar(struct sl_str *out, const char *style, double y, double shar
 {
     double x0 = 112, x1 = 306, w = isfinite(share) ? share / most * (x1 - x0) : 0;
     sl_str_addf(out,
-                "<rect class=\"%s\" x=\"%.0f\" y=\"%.1f\" width=\"%.1f\" height=\"8\" rx=\"2\"/>",
+                "<rect class=\"%s\" x=\"%.0f\" y=\"%.1f\" width=\"%.1f\" height=\"9\" rx=\"2\"/>",
                 style, x0, y, fmax(w, share > 0 ? 1 : 0));
-    sl_str_addf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\">", x0 + w + 6, y + 7.5);
-    if (isfinite(share))
-        sl_str_addf(out, share > 0 && share < 0.001 ? "&lt; 0.1 %%" : "%.1f %%", share * 100);
+    sl_str_addf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\">", x0 + w + 6, y + 8.2);
+    if (isfinite(share) && !(share > 0))
+        sl_str_add(out, "0");
+    else if (isfinite(share))
+        sl_str_addf(out, share < 0.001 ? "&lt; 0.1 %%" : "%.1f %%", share * 100);
     sl_str_add(out, "</text>");
 }
 
@@ -272,17 +293,17 @@ void plot_mix(struct sl_str *out, const struct sl_field_result *f)
     for (size_t i = 0; i < f->n_top; i++)
         most = fmax(most, fmax(isfinite(f->top[i].a) ? f->top[i].a : 0,
                                isfinite(f->top[i].b) ? f->top[i].b : 0));
-    start(out, "mix", W, 10 + 27.0 * (double)f->n_top, f->field->title);
+    start(out, "mix", W, 10 + 31.0 * (double)f->n_top, f->field->title);
     for (size_t i = 0; i < f->n_top; i++) {
-        double y = 6 + 27.0 * (double)i;
+        double y = 6 + 31.0 * (double)i;
         sl_str_addf(out, "<text class=\"name\" text-anchor=\"end\" x=\"104\" y=\"%.1f\">",
-                    y + 12.5);
+                    y + 14.5);
         sl_html_short(out, f->top[i].name, 16);
         sl_str_add(out, "<title>");
         sl_html_text(out, f->top[i].name);
         sl_str_add(out, "</title></text>");
         mix_bar(out, "ba", y, f->top[i].a, most > 0 ? most : 1);
-        mix_bar(out, "bb", y + 10, f->top[i].b, most > 0 ? most : 1);
+        mix_bar(out, "bb", y + 12, f->top[i].b, most > 0 ? most : 1);
     }
     sl_str_add(out, "</svg>\n");
 }
@@ -369,6 +390,7 @@ void plot_scaling(struct sl_str *out, const struct sl_field_result *f)
     y_range(&p.y, &s->a, na);
     y_range(&p.y, &s->b, nb);
     settle(&p.y);
+    p.y.lo -= 0.04 * (p.y.hi - p.y.lo);
     start(out, "wide", WIDE, 240, f->field->title);
     y_values(out, &p, 5, "");
     size_t every = n > 10 ? 2 : 1;
@@ -505,9 +527,10 @@ static double strip_x(double ratio) // 0.1 .. 100 and beyond
 void plot_strip(struct sl_str *out, const struct sl_field_result *f, double factor)
 {
     sl_str_addf(out, "<svg class=\"strip %s\" viewBox=\"0 0 %d 18\" aria-hidden=\"true\">",
-                f->differs ? "far"
-                : f->below ? "odd"
-                           : "near",
+                f->differs      ? "far"
+                : f->below      ? "odd"
+                : f->negligible ? "tiny"
+                                : "near",
                 STRIP_W);
     double one = strip_x(1), limit = strip_x(factor), here = strip_x(f->ratio);
     sl_str_addf(out,
@@ -538,15 +561,10 @@ void plot_strip_axis(struct sl_str *out, double factor)
                 "<svg class=\"strip\" viewBox=\"0 0 %d 16\" aria-label=\"distance over floor\">",
                 STRIP_W);
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
-        double x = strip_x(marks[i].v);
-        sl_str_addf(out, "<text class=\"tick\" y=\"12\" x=\"%.1f\" text-anchor=\"%s\">%s</text>",
-                    i == 0   ? x - 4
-                    : i == 4 ? x + 4
-                             : x,
-                    i == 0   ? "start"
-                    : i == 4 ? "end"
-                             : "middle",
-                    marks[i].text);
+        const char *anchor = i == 0 ? "start" : i == 4 ? "end" : "middle";
+        double x = strip_x(marks[i].v) + (i == 0 ? -4 : i == 4 ? 4 : 0);
+        sl_str_addf(out, "<text class=\"tick%s\" y=\"12\" x=\"%.1f\" text-anchor=\"%s\">%s</text>",
+                    i == 0 || i == 3 ? " few" : "", x, anchor, marks[i].text);
     }
     sl_str_add(out, "</svg>");
 }

@@ -55,7 +55,7 @@ static void field_row(struct sl_table *t, const struct sl_field_result *f)
         sl_table_cell(t, "differs");
         sl_table_paint(t, SL_PAINT_BAD);
     } else if (f->judged) {
-        sl_table_cell(t, f->below ? "below the floor" : "same");
+        sl_table_cell(t, f->below ? "below the floor" : f->negligible ? "same (tiny)" : "same");
         sl_table_paint(t, f->below ? SL_PAINT_WARN : SL_PAINT_GOOD);
     } else {
         sl_table_cell(t, f->why_not ? f->why_not : "");
@@ -351,6 +351,7 @@ static json_t *field_json(const struct sl_field_result *f)
     set_real(j, "floor", f->bound_floor);
     set_real(j, "ratio", f->ratio);
     set(j, "differs", json_boolean(f->differs));
+    set(j, "negligible", json_boolean(f->negligible));
     set(j, "below_floor", json_boolean(f->below));
     set(j, "why_not", f->why_not ? json_string(f->why_not) : json_null());
     set(o, "judgement", j);

@@ -202,18 +202,18 @@ static void splitting_one_sample_is_comparing_two(void **state)
     enum { N = 400 };
     double x[N], a[N], b[N];
     uint32_t tag[N];
-    uint64_t side[N / 64 + 1] = {0};
+    uint8_t side[N] = {0};
     struct sl_rng rng = sl_rng_stream(5, "test.split", 0);
     for (uint32_t i = 0; i < N; i++) {
         x[i] = floor(sl_rng_exponential(&rng, 20));
         tag[i] = i;
         if (sl_rng_below(&rng, 3) == 0)
-            side[i / 64] |= UINT64_C(1) << (i % 64);
+            side[i] = 1 << 3;
     }
     sl_sort_samples(x, tag, N);
     size_t na = 0, nb = 0, n1, n2;
     for (size_t i = 0; i < N; i++)
-        if (sl_side_of(side, tag[i]))
+        if (side[tag[i]])
             a[na++] = x[i];
         else
             b[nb++] = x[i];
@@ -222,7 +222,7 @@ static void splitting_one_sample_is_comparing_two(void **state)
     sl_bins_auto(&bins, &all, false);
     struct sl_distance want, got;
     sl_distance_samples(&p, &q, &bins, sl_w1_scale(&all), &want);
-    sl_distance_split(x, tag, N, side, &bins, sl_w1_scale(&all), &got, &n1, &n2);
+    sl_distance_split(x, tag, N, side, 3, &bins, sl_w1_scale(&all), &got, &n1, &n2);
     assert_true(n1 == na && n2 == nb && want.w1 > 0);
     close_to(got.jsd, want.jsd, 1e-12);
     close_to(got.w1, want.w1, 1e-12);
