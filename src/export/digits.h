@@ -19,3 +19,5 @@ char *sl_number_scientific(char *p, uint64_t digits, unsigned n, bool at_least_o
 // least -3. whole: the part before it, when there is a part after it.
 char *sl_number_plain(char *p, uint64_t digits, unsigned n, int point, uint64_t whole,
                       bool at_least_one);
+// v from 1e-3 to 1e9 that has one to six decimals: its shortest text, quickly. Else NULL.
+char *sl_number_six_decimals(char *p, double v);

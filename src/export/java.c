@@ -261,6 +261,9 @@ char *sl_number_java(char *p, double v)
         if ((double)whole >= v)
             return put_word(sl_number_u64(p, whole), ".0");
     }
+    char *end = v >= 0x1p-7 && v < 1e7 ? sl_number_six_decimals(p, v) : NULL;
+    if (end)
+        return end;
     uint64_t bits;
     memcpy(&bits, &v, 8);
     struct sl_decimal d = java_digits(v, bits);

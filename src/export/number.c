@@ -36,11 +36,16 @@ static const uint64_t POW10[20] = {1,
                                    1000000000000000000,
                                    10000000000000000000u};
 
-unsigned sl_count_digits(uint64_t v)
+static inline unsigned count_digits(uint64_t v)
 {
     unsigned bits = 64 - (unsigned)__builtin_clzll(v | 1);
     unsigned guess = bits * 1233 >> 12; // 1233/4096: log10(2)
     return guess + (v >= POW10[guess] || v == 0);
+}
+
+unsigned sl_count_digits(uint64_t v)
+{
+    return count_digits(v);
 }
 
 static inline void put_four(char *p, uint32_t v)
@@ -81,7 +86,7 @@ char *sl_number_u64(char *p, uint64_t v)
         *p = (char)('0' + v);
         return p + 1;
     }
-    unsigned n = sl_count_digits(v);
+    unsigned n = count_digits(v);
     put_digits(p + n, v, n);
     return p + n;
 }
@@ -316,6 +321,29 @@ char *sl_number_plain(char *p, uint64_t digits, unsigned n, int point, uint64_t 
     return p;
 }
 
+// v is a decimal with few digits, and then that is its shortest text: two decimals of up to 15
+// digits are never the same double.
+char *sl_number_six_decimals(char *p, double v)
+{
+    if (!(v >= 1e-3 && v < 1e9))
+        return NULL;
+    double scaled = v * 1e6;
+    uint64_t n = (uint64_t)(scaled + 0.5);
+    if (fabs(scaled - (double)n) > 1e-3 || (double)n / 1e6 < v || (double)n / 1e6 > v)
+        return NULL;
+    uint32_t after = (uint32_t)(n % 1000000);
+    if (!after)
+        return NULL;
+    p = sl_number_u64(p, n / 1000000);
+    *p++ = '.';
+    put_four(p, after / 100);
+    memcpy(p + 4, PAIRS + after % 100 * 2, 2);
+    p += after % 1000 ? 6 : 3;
+    while (p[-1] == '0')
+        p--;
+    return p;
+}
+
 char *sl_number_real(char *p, double v)
 {
     assert(isfinite(v));
@@ -332,8 +360,11 @@ char *sl_number_real(char *p, double v)
         *p = '0';
         return p + 1;
     }
+    char *end = sl_number_six_decimals(p, fabs(v));
+    if (end)
+        return end;
     struct sl_decimal d = sl_shortest_digits(bits & 0xfffffffffffff, (int)(bits >> 52 & 0x7ff));
-    unsigned n = sl_count_digits(d.digits);
+    unsigned n = count_digits(d.digits);
     int point = (int)n + d.exponent;
     if (point > -4 && point <= 16)
         return sl_number_plain(p, d.digits, n, point, (uint64_t)fabs(v), false);

@@ -320,6 +320,33 @@ static void a_numpy_array_says_its_fields_and_rows(void **state)
     free(text);
 }
 
+static void a_numpy_array_to_a_pipe_has_the_same_bytes(void **state)
+{
+    (void)state; // its header is written last: the bytes wait in a temporary file
+    write_table("p.npy", (struct sl_export_options){.format = SL_EXPORT_NPY});
+    size_t len;
+    char *expected = read_text("p.npy", &len);
+    struct sl_error err = {0};
+    int pipes[2], kept = dup(1);
+    assert_int_equal(pipe(pipes), 0);
+    fflush(stdout);
+    dup2(pipes[1], 1);
+    struct sl_export_options opt = {.format = SL_EXPORT_NPY, .path = "-"};
+    struct sl_export *x = sl_export_open(&opt, COLUMNS, N, &err);
+    bool ok = x;
+    for (int i = 0; ok && i < M; i++)
+        ok = sl_export_row(x, ROWS[i], &err);
+    ok = ok && sl_export_close(x, &err);
+    dup2(kept, 1);
+    close(kept), close(pipes[1]);
+    char got[4096];
+    ssize_t n = ok ? read(pipes[0], got, sizeof got) : -1;
+    close(pipes[0]);
+    assert_int_equal(n, len);
+    assert_memory_equal(got, expected, len);
+    free(expected);
+}
+
 static void a_parquet_file_begins_and_ends_as_one(void **state)
 {
     (void)state; // what is in it, tests/export checks with another's reader
@@ -412,6 +439,7 @@ int main(void)
         cmocka_unit_test(json_strings_escape_control_characters),
         cmocka_unit_test(a_zeek_log_has_seconds_and_escapes),
         cmocka_unit_test(a_numpy_array_says_its_fields_and_rows),
+        cmocka_unit_test(a_numpy_array_to_a_pipe_has_the_same_bytes),
         cmocka_unit_test(a_parquet_file_begins_and_ends_as_one),
         cmocka_unit_test(java_reals_have_words_for_what_is_not_finite),
         cmocka_unit_test(ipfix_is_refused_with_a_remedy_where_it_is_not_built),
