@@ -449,8 +449,9 @@ static bool write_graph(struct job *j, struct sl_error *err)
     SL_AUTO(sl_close_file) FILE *out = fopen(path, "we");
     if (!out)
         return sl_fail(err, SL_ERUN, "cannot write '%s': %s", path, strerror(errno));
-    return ending[1] == 'c' ? sl_flow_graph_csv(j->graph, 0, out, err)
-                            : sl_flow_graph_mermaid(j->graph, PICTURE_EDGES, out, err);
+    bool ok = ending[1] == 'c' ? sl_flow_graph_csv(j->graph, 0, out, err)
+                               : sl_flow_graph_mermaid(j->graph, PICTURE_EDGES, out, err);
+    return ok || sl_within(err, "%s", path);
 }
 
 struct rate_writer {

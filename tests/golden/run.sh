@@ -15,7 +15,7 @@ work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/in" && cp -R "$case/." "$work/in/" && cd "$work/in" || exit 99
 if [ -f needs ]; then
-    while read -r file; do cp "$(dirname "$0")/../../$file" . || exit 99; done <needs
+    while read -r file; do cp "$case/../../../$file" . || exit 99; done <needs
 fi
 rm -f stdout stderr status filter needs
 
