@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/hash.h"
 #include "base/mem.h"
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 
@@ -47,4 +48,18 @@ void sl_sha256_hex(const void *data, size_t len, char hex[65])
     struct sl_sha256 *h = sl_sha256_new();
     sl_sha256_add(h, data, len);
     sl_sha256_end(h, hex);
+}
+
+bool sl_md5_hex(const void *data, size_t len, char hex[33])
+{
+    unsigned char md[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    hex[0] = '\0';
+    if (!EVP_Digest(data, len, md, &n, EVP_md5(), NULL) || n != 16) {
+        ERR_clear_error();
+        return false;
+    }
+    for (unsigned i = 0; i < 16; i++)
+        snprintf(hex + i * 2, 3, "%02x", md[i]);
+    return true;
 }

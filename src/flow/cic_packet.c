@@ -20,6 +20,7 @@ enum {
     TCP_BYTES = 20,
     UDP_BYTES = 8,
     SCTP_BYTES = 12,
+    PORTS_BYTES = 4,
     ICMP_BYTES = 8,
     ICMP_BYTES_MIN = 4,
     IPV6_BYTES = 40,
@@ -150,8 +151,7 @@ static enum header step_icmp(struct scan *s, size_t *at)
 
 static enum header step_sctp(struct scan *s, size_t *at)
 {
-    if (s->len - *at >= SCTP_BYTES)
-        note(s, SCTP, *at, SCTP_BYTES);
+    note(s, SCTP, *at, SCTP_BYTES); // however little of it is there
     return NOTHING;
 }
 
@@ -334,6 +334,8 @@ static bool put_other(const struct scan *s, struct sl_cic_packet *out)
 {
     unsigned protocol = s->p[s->at[IPV4] + 9];
     if (s->has[SCTP]) {
+        if (s->room[SCTP] < PORTS_BYTES)
+            return false;
         put_ports(s, SCTP, out);
         out->protocol = SL_PROTO_SCTP;
     } else if (protocol == PROTO_IGMP) {

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_HEAD = 8192, MOST_TRIES = 12 };
+enum { FIRST_HEAD = 2048, MOST_TRIES = 24 };
 #define FAST_NS                                                                                    \
     INT64_C(20000000) // a repeat this soon after a duplicate ACK is a fast retransmission
 #define REORDER_NS                                                                                 \
@@ -324,10 +324,12 @@ static bool in_order(struct sl_flow_full *x, const struct sl_packet *p, int dir)
 
 static void keep_head(struct sl_flow_full *x, const struct sl_packet *p, int dir)
 {
-    uint32_t room = MOST_HEAD - x->head_len[dir];
+    uint32_t room = SL_L7_MAX_BYTES - x->head_len[dir];
     uint32_t n = p->payload_captured < room ? p->payload_captured : room;
-    if (!x->head[dir])
-        x->head[dir] = sl_realloc(NULL, MOST_HEAD);
+    if (x->head_len[dir] + n > x->head_cap[dir]) {
+        x->head_cap[dir] = x->head_len[dir] + n > FIRST_HEAD ? SL_L7_MAX_BYTES : FIRST_HEAD;
+        x->head[dir] = sl_realloc(x->head[dir], x->head_cap[dir]);
+    }
     memcpy(x->head[dir] + x->head_len[dir], p->payload, n);
     x->head_len[dir] += n;
 }
@@ -351,12 +353,12 @@ static void note_payload(struct sl_flow_full *x, const struct sl_flow_state *f,
         keep_facts(&x->facts, &facts);
     x->tries[dir]++;
     bool cut = p->payload_captured < p->payload_bytes; // nothing can follow in order
-    bool full = len >= MOST_HEAD || x->tries[dir] >= MOST_TRIES || cut;
+    bool full = len >= SL_L7_MAX_BYTES || x->tries[dir] >= MOST_TRIES || cut;
     if (r != SL_L7_NEED_MORE || full) {
         x->done[dir] = r != SL_L7_NEED_MORE || full;
         free(x->head[dir]);
         x->head[dir] = NULL;
-        x->head_len[dir] = 0;
+        x->head_len[dir] = x->head_cap[dir] = 0;
     } else if (p->tuple.proto == SL_PROTO_TCP && !x->head_len[dir]) {
         keep_head(x, p, dir);
     }

@@ -55,7 +55,7 @@ struct sl_flow_full {
     struct sl_flow_facts facts;
     uint8_t tries[2], done[2];
     uint8_t *head[2]; // kept payload, while more is needed
-    uint32_t head_len[2];
+    uint32_t head_len[2], head_cap[2];
     uint32_t head_next[2]; // TCP: sequence number that comes next
     uint8_t n_sequence;
     int64_t last_ns;

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "classes/classes.h"
 #include "export/ipfix.h"
+#include "measure/cic_pass.h"
 #include "measure/confusion.h"
 #include "measure/dpi.h"
 #include "measure/graph.h"
@@ -34,6 +35,9 @@ struct job {
     struct sl_feature_scratch *scratch;
     union sl_value *row;
     char *provenance;
+    struct sl_column cic_columns[SL_CIC_COLUMNS_MAX]; // semantics cic and cic-fixed
+    struct sl_cic_row *cic_row;
+    struct sl_cic_counts cic;
     struct sl_labels *labels;
     struct sl_flow_graph *graph;
     struct sl_confusion *confusion;
@@ -104,6 +108,8 @@ static const char *semantics_name(enum sl_semantics s)
 static json_t *settings(const struct job *j, const struct sl_engine_options *e)
 {
     const struct sl_flows_options *o = j->opt;
+    if (o->semantics != SL_SEMANTICS_FIXED) // the tools have theirs built in
+        return json_pack("{s:s}", "semantics", semantics_name(o->semantics));
     json_t *s = json_pack("{s:s, s:s}", "semantics", semantics_name(o->semantics), "tunnels",
                           o->outer ? "outer" : "inner");
     const struct {
@@ -351,8 +357,14 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
     json_object_set_new(p, "first_ns", json_integer(c->first_ns));
     json_object_set_new(p, "last_ns", json_integer(c->packets ? c->last_ns : 0));
     json_object_set_new(s, "packets", p);
+    if (j->opt->semantics != SL_SEMANTICS_FIXED)
+        json_object_set_new(s, "cic",
+                            json_pack("{s:I, s:I, s:I}", "one_packet_flows_not_written",
+                                      (json_int_t)j->cic.too_short, "packets_left_out",
+                                      (json_int_t)j->cic.dropped, "segments_not_kept",
+                                      (json_int_t)j->cic.segments_not_kept));
     json_t *ends = json_object();
-    for (int i = 1; i < SL_REASONS; i++)
+    for (int i = 1; i < SL_REASONS && j->opt->semantics == SL_SEMANTICS_FIXED; i++)
         json_object_set_new(ends, sl_end_reason_name((enum sl_end_reason)i),
                             json_integer((json_int_t)j->ends[i]));
     json_object_set_new(s, "flows",
@@ -374,6 +386,19 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
 // ---- the job
 // -------------------------------------------------------------------------------------
 
+static bool write_to(struct job *j, const struct sl_column *columns, size_t n, struct sl_error *err)
+{
+    const struct sl_flows_options *o = j->opt;
+    if (!o->output)
+        return true;
+    struct sl_export_options x = {.format = o->format,
+                                  .path = o->output,
+                                  .provenance = j->provenance,
+                                  .table = o->format == SL_EXPORT_ZEEK ? "conn" : "flows"};
+    j->table = sl_export_open(&x, columns, n, err);
+    return j->table != NULL;
+}
+
 static bool open_table(struct job *j, const struct sl_engine_options *e, struct sl_error *err)
 {
     const struct sl_flows_options *o = j->opt;
@@ -388,18 +413,11 @@ static bool open_table(struct job *j, const struct sl_engine_options *e, struct 
     j->scratch = sl_feature_scratch_new();
     j->row = sl_alloc(n * sizeof *j->row);
     j->provenance = provenance(j, e);
-    if (!o->output)
-        return true;
-    if (o->ipfix) {
+    if (o->output && o->ipfix) {
         j->ipfix = sl_ipfix_open(o->output, 0, err);
         return j->ipfix != NULL;
     }
-    struct sl_export_options x = {.format = o->format,
-                                  .path = o->output,
-                                  .provenance = j->provenance,
-                                  .table = o->format == SL_EXPORT_ZEEK ? "conn" : "flows"};
-    j->table = sl_export_open(&x, columns, n, err);
-    return j->table != NULL;
+    return write_to(j, columns, n, err);
 }
 
 static bool begin(void *ctx, unsigned threads, int64_t first_ns, struct sl_error *err)
@@ -549,6 +567,80 @@ static bool meter(struct job *j, struct sl_pass_counts *counts, struct sl_error 
     return sl_pass_run(&source, &pass, counts, err) && write_rates(j, err) && write_graph(j, err);
 }
 
+// ---- CICFlowMeter's semantics
+// ------------------------------------------------------------------------
+
+// What their tables cannot have: the tools know neither our options nor our columns.
+static bool cic_options_fit(const struct sl_flows_options *o, struct sl_error *err)
+{
+    const struct sl_engine_options *e = &o->engine;
+    const struct {
+        bool given;
+        const char *option;
+    } not_there[] = {
+        {o->features.only, "--features"},
+        {!o->features.cic_names, "--names sluice"},
+        {o->features.profile != SL_PROFILE_CIC, "--profile"},
+        {o->outer, "--tunnels"},
+        {o->truth, "--truth"},
+        {o->services, "--services"},
+        {o->dpi, "--dpi"},
+        {o->confusion, "--confusion"},
+        {o->graph, "--graph"},
+        {o->rates, "--rates"},
+        {o->ipfix, "--format ipfix"},
+        {o->output && o->format == SL_EXPORT_ZEEK, "--format zeek"},
+        {e->idle_ns || e->active_ns || e->closing_ns, "a time-out"},
+        {e->activity_ns || e->subflow_ns || e->bulk_gap_ns || e->bulk_packets, "a threshold"},
+        {e->merge_interfaces || e->merge_vlans, "--merge-interfaces or --merge-vlans"},
+    };
+    for (size_t i = 0; i < sizeof not_there / sizeof *not_there; i++) {
+        if (!not_there[i].given)
+            continue;
+        sl_fail(err, SL_EUSAGE, "%s does not go with --semantics %s", not_there[i].option,
+                semantics_name(o->semantics));
+        sl_hint(err, "its flows and columns are CICFlowMeter's own; the default semantics has it");
+        return false;
+    }
+    return true;
+}
+
+static void on_cic_flow(void *ctx, const struct sl_cic *c, const struct sl_cic_flow *f)
+{
+    struct job *j = ctx;
+    const struct sl_flows_options *o = j->opt;
+    (void)c;
+    if (!j->table || j->failed)
+        return;
+    sl_cic_row(o->semantics == SL_SEMANTICS_CIC_FIXED, o->format == SL_EXPORT_CSV, f, j->cic_row);
+    if (!sl_export_row(j->table, j->cic_row->cells, &j->err))
+        j->failed = true;
+}
+
+static bool meter_cic(struct job *j, struct sl_pass_counts *counts, struct sl_error *err)
+{
+    const struct sl_flows_options *o = j->opt;
+    bool corrected = o->semantics == SL_SEMANTICS_CIC_FIXED;
+    if (!cic_options_fit(o, err))
+        return false;
+    // In CSV the cells are the tools' own text.
+    size_t n = sl_cic_columns(corrected, o->format == SL_EXPORT_CSV, j->cic_columns);
+    j->cic_row = sl_alloc(sizeof *j->cic_row);
+    j->provenance = provenance(j, &o->engine);
+    if (!write_to(j, j->cic_columns, n, err))
+        return false;
+    struct sl_cic_pass_options pass = {.cic = {.fork = corrected,
+                                               .max_flows = o->engine.max_flows,
+                                               .on_flow = on_cic_flow,
+                                               .ctx = j},
+                                       .trace = j->trace,
+                                       .max_packets = o->max_packets,
+                                       .after_batch = after_batch,
+                                       .ctx = j};
+    struct sl_pass_source source = j->trace ? sl_pass_trace(j->trace) : sl_live_source(j->live);
+    return sl_cic_pass_run(&source, &pass, counts, &j->cic, err);
+}
+
 static void done(struct job *j)
 {
     sl_export_abort(j->table); // NULL after a good end
@@ -565,6 +657,7 @@ static void done(struct job *j)
     for (unsigned i = 0; i < SL_PASS_MAX_THREADS && j->rates[i]; i++)
         sl_rates_free(j->rates[i]);
     free(j->row);
+    free(j->cic_row);
     free(j->provenance);
 }
 
@@ -589,7 +682,8 @@ json_t *sl_flows_run(const struct sl_flows_options *opt, struct sl_error *err)
     bool opened =
         opt->input ? (j.trace = sl_trace_open(opt->input, err)) != NULL : open_live(&j, err);
     j.labels = opened ? sl_labels_new(opt->services, opt->truth, err) : NULL;
-    bool ok = j.labels && meter(&j, &counts, err);
+    bool fixed = opt->semantics == SL_SEMANTICS_FIXED;
+    bool ok = j.labels && (fixed ? meter(&j, &counts, err) : meter_cic(&j, &counts, err));
     if (ok)
         s = summary(&j, &counts);
     if (ok && j.table) {
