@@ -58,7 +58,9 @@ static bool load(const char *path, const struct words *w, const char *const *col
                                    .columns = columns[0]      ? columns
                                               : w->columns[0] ? w->columns
                                                               : NULL};
-    return sl_samples_load(path, &o, set, err) || sl_within(err, "%s", path);
+    if (sl_samples_load(path, &o, set, err))
+        return true;
+    return !err->file[0] && !strstr(err->msg, path) ? sl_within(err, "%s", path) : false;
 }
 
 static struct sl_comparison *compare(char **argv, const struct words *w,

@@ -271,12 +271,17 @@ int sl_cmd_flows(struct sl_cli *cli, int argc, char **argv)
     struct sl_flows_options o = {.input = n ? argv[0] : NULL, .command_line = line};
     if (!fill(&w, cli, &o, &err))
         return sl_cli_fail(cli, &err);
+    bool to_stdout = o.output && !strcmp(o.output, "-"); // the table has it for itself
+    struct sl_str confusion = {0};
+    o.confusion_text = w.confusion ? &confusion : NULL;
+    o.colour = cli->colour && !to_stdout;
     SL_AUTO(sl_json_decref) json_t *s = sl_flows_run(&o, &err);
-    if (!s)
-        return sl_cli_fail(cli, &err);
-    if (cli->json && o.output && strcmp(o.output, "-"))
+    if (s && cli->json && !to_stdout) {
         sl_cli_json(s);
-    else
+    } else if (s) {
         tell(s);
-    return SL_OK;
+        fputs(sl_str_text(&confusion), to_stdout ? stderr : stdout);
+    }
+    sl_str_done(&confusion);
+    return s ? SL_OK : sl_cli_fail(cli, &err);
 }

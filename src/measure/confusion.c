@@ -234,10 +234,12 @@ static struct sl_confusion_count whole(const struct sl_confusion *c)
 
 static const char *proto_name(uint8_t proto)
 {
-    return proto == SL_PROTO_TCP    ? "tcp"
-           : proto == SL_PROTO_UDP  ? "udp"
-           : proto == SL_PROTO_SCTP ? "sctp"
-                                    : "ip";
+    return proto == SL_PROTO_TCP      ? "tcp"
+           : proto == SL_PROTO_UDP    ? "udp"
+           : proto == SL_PROTO_SCTP   ? "sctp"
+           : proto == SL_PROTO_ICMP   ? "icmp"
+           : proto == SL_PROTO_ICMPV6 ? "icmpv6"
+                                      : "ip";
 }
 
 static void totals_text(const struct sl_confusion *c, bool colour, struct sl_str *out)

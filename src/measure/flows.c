@@ -142,6 +142,14 @@ static char *provenance(const struct job *j, const struct sl_engine_options *e)
 // ---- flows
 // ---------------------------------------------------------------------------------------
 
+// Of an ICMP echo the "port" is the identifier, another one for each ping: it names no service.
+static uint16_t service_port(const struct sl_tuple *u, bool swapped)
+{
+    if (u->proto == SL_PROTO_ICMP || u->proto == SL_PROTO_ICMPV6)
+        return 0;
+    return swapped ? u->sport : u->dport;
+}
+
 static void add_to_graph(struct job *j, const struct sl_flow_state *f,
                          const struct sl_label_facts *facts)
 {
@@ -154,7 +162,7 @@ static void add_to_graph(struct job *j, const struct sl_flow_state *f,
         .src_who = swapped ? server : client,
         .dst_who = swapped ? client : server,
         .proto = u.proto,
-        .port = u.dport,
+        .port = service_port(&u, false),
         .cls = f->label,
         .app = server && server->app[0]
                    ? server->app
@@ -176,7 +184,7 @@ static void add_to_confusion(struct job *j, const struct sl_flow_state *f,
     struct sl_confusion_count one = {.flows = f->segment == 0,
                                      .packets = (uint64_t)f->packets[0] + f->packets[1],
                                      .bytes = f->bytes[0] + f->bytes[1]};
-    sl_confusion_add(j->confusion, u.proto, facts->truth.swapped ? u.sport : u.dport,
+    sl_confusion_add(j->confusion, u.proto, service_port(&u, facts->truth.swapped),
                      sl_service_name(sl_labels_services(j->labels), facts->service),
                      facts->truth.server, &one);
 }
@@ -367,6 +375,8 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
         json_object_set_new(s, "rows", json_integer((json_int_t)j->rows));
     if (j->confusion)
         json_object_set_new(s, "confusion", sl_confusion_json(j->confusion));
+    if (j->confusion && j->opt->confusion_text)
+        sl_confusion_text(j->confusion, 0, j->opt->colour, j->opt->confusion_text);
     json_object_set_new(s, "threads", json_integer(c->threads));
     json_object_set_new(s, "cpu_s", json_real(cpu_s() - j->cpu_start_s));
     json_object_set_new(s, "wall_s", json_real((double)(sl_mono_ns() - j->wall_start_ns) / 1e9));
@@ -457,8 +467,9 @@ static bool write_graph(struct job *j, struct sl_error *err)
     SL_AUTO(sl_close_file) FILE *out = fopen(path, "we");
     if (!out)
         return sl_fail(err, SL_ERUN, "cannot write '%s': %s", path, strerror(errno));
-    return ending[1] == 'c' ? sl_flow_graph_csv(j->graph, 0, out, err)
-                            : sl_flow_graph_mermaid(j->graph, PICTURE_EDGES, out, err);
+    bool ok = ending[1] == 'c' ? sl_flow_graph_csv(j->graph, 0, out, err)
+                               : sl_flow_graph_mermaid(j->graph, PICTURE_EDGES, out, err);
+    return ok || sl_within(err, "%s", path);
 }
 
 struct rate_writer {
@@ -475,6 +486,15 @@ static bool write_rate(void *ctx, const struct sl_rate_row *row)
     return sl_export_row(w->out, values, w->err);
 }
 
+static bool rates_format(const char *path, enum sl_export_format *out, struct sl_error *err)
+{
+    if (sl_export_format_of(path, out) && *out < SL_EXPORT_ZEEK)
+        return true;
+    sl_fail(err, SL_EUSAGE, "the name '%s' does not tell the format of the rates", path);
+    sl_hint(err, "end it in .csv, .jsonl, .parquet or .npy");
+    return false;
+}
+
 static bool write_rates(struct job *j, struct sl_error *err)
 {
     if (!j->opt->rates)
@@ -485,12 +505,8 @@ static bool write_rates(struct job *j, struct sl_error *err)
         sl_rates_merge(j->rates[0], j->rates[i]);
     struct sl_export_options o = {
         .path = j->opt->rates, .provenance = j->provenance, .table = "rates"};
-    if (!sl_export_format_of(j->opt->rates, &o.format)) {
-        sl_fail(err, SL_EUSAGE, "the name '%s' does not tell the format of the rates",
-                j->opt->rates);
-        sl_hint(err, "end it in .csv, .jsonl, .parquet or .npy");
+    if (!rates_format(j->opt->rates, &o.format, err))
         return false;
-    }
     size_t n;
     const struct sl_column *columns = sl_rates_columns(j->rates[0], &n);
     struct rate_writer w = {
@@ -508,7 +524,9 @@ static bool write_rates(struct job *j, struct sl_error *err)
 static bool open_side(struct job *j, struct sl_error *err)
 {
     const struct sl_flows_options *o = j->opt;
-    if (o->graph && !graph_ending(o->graph, err))
+    enum sl_export_format format;
+    if ((o->graph && !graph_ending(o->graph, err)) ||
+        (o->rates && !rates_format(o->rates, &format, err)))
         return false;
     if (o->graph)
         j->graph = sl_flow_graph_new(NULL);

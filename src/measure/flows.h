@@ -10,6 +10,7 @@
  */
 #pragma once
 #include "base/json.h"
+#include "base/str.h"
 #include "flow/feature.h"
 #include "measure/pass.h"
 
@@ -33,9 +34,11 @@ struct sl_flows_options {
     const char *services; // registry instead of the built-in one
     const char *truth;    // label book, or a run's folder
     bool dpi, confusion;
-    const char *graph, *rates; // files, by their endings; NULL = none
-    int64_t rates_bin_ns;      // 0 = 1 s
-    const char *command_line;  // for the provenance
+    struct sl_str *confusion_text; // gets the confusion as text for people; NULL = not wanted
+    bool colour;                   // in that text
+    const char *graph, *rates;     // files, by their endings; NULL = none
+    int64_t rates_bin_ns;          // 0 = 1 s
+    const char *command_line;      // for the provenance
     uint64_t seed;
     bool whole_hash; // SHA-256 of the whole input, not of its first and last MiB
 };
