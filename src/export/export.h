@@ -4,12 +4,19 @@
  * manner of Zeek's logs.
  *
  * Columns  described by one table, from which headers and the schema file are made as well.
+ *
  * Missing  INT64_MIN, NAN, or text NULL: an empty cell in CSV, null in JSON and Parquet, "-" in a
  * Zeek log; in NumPy integers keep INT64_MIN, and the schema file says so. Infinity is written as
- * missing. Output   a path, or "-" for standard output. With a path, a schema file NAME.schema.json
- * stands beside it. A file is written under its name + ".part" and renamed when complete: half a
- * table never looks whole. Errors   SL_ERUN, naming the file; a full disk is named as such. Threads
- * one.
+ * missing.
+ *
+ * Output   a path, or "-" for standard output. Beside flows.csv stands flows.csv.schema.json. A
+ * file is written under its name + ".part" and renamed when complete: half a table never looks
+ * whole. A path that is there and no regular file (a pipe) is written as it is, without a schema
+ * file.
+ *
+ * Errors   SL_ERUN, naming the file; a full disk is named as such.
+ *
+ * Threads  one.
  */
 #pragma once
 #include "base/error.h"
