@@ -621,8 +621,6 @@ static bool meter_cic(struct job *j, struct sl_pass_counts *counts, struct sl_er
 {
     const struct sl_flows_options *o = j->opt;
     bool corrected = o->semantics == SL_SEMANTICS_CIC_FIXED;
-    if (!cic_options_fit(o, err))
-        return false;
     // In CSV the cells are the tools' own text.
     size_t n = sl_cic_columns(corrected, o->format == SL_EXPORT_CSV, j->cic_columns);
     j->cic_row = sl_alloc(sizeof *j->cic_row);
@@ -679,10 +677,12 @@ json_t *sl_flows_run(const struct sl_flows_options *opt, struct sl_error *err)
     struct job j = {.opt = opt, .cpu_start_s = cpu_s(), .wall_start_ns = sl_mono_ns()};
     struct sl_pass_counts counts;
     json_t *s = NULL;
+    bool fixed = opt->semantics == SL_SEMANTICS_FIXED;
+    if (!fixed && !cic_options_fit(opt, err))
+        return NULL;
     bool opened =
         opt->input ? (j.trace = sl_trace_open(opt->input, err)) != NULL : open_live(&j, err);
     j.labels = opened ? sl_labels_new(opt->services, opt->truth, err) : NULL;
-    bool fixed = opt->semantics == SL_SEMANTICS_FIXED;
     bool ok = j.labels && (fixed ? meter(&j, &counts, err) : meter_cic(&j, &counts, err));
     if (ok)
         s = summary(&j, &counts);
