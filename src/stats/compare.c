@@ -164,6 +164,23 @@ static struct part half_of(const struct part *p, int split, int half)
 
 // ---- one kind of field each --------------------------------------------------------------------
 
+// For a field that has to be made anew for each half.
+static void number_halves(const struct job *j, const struct part *p, const struct sl_field *field,
+                          int split, struct sl_distance *out)
+{
+    struct values h[2];
+    for (int s = 0; s < 2; s++) {
+        struct part half = half_of(p, split, s);
+        field_values(&j->a, field->id, &half, &h[s]);
+    }
+    struct sl_dist d0 = dist_of(&h[0]), d1 = dist_of(&h[1]);
+    struct sl_bins bins;
+    sl_bins_auto(&bins, &d0, field->log);
+    sl_distance_samples(&d0, &d1, &bins, sl_w1_scale(&d0), out);
+    values_done(&h[0]);
+    values_done(&h[1]);
+}
+
 static void compare_numbers(struct job *j, const struct part *p, struct sl_field_result *f)
 {
     struct values a, b;
@@ -178,26 +195,15 @@ static void compare_numbers(struct job *j, const struct part *p, struct sl_field
     f->n_b = (double)(b.of ? b.of : b.n);
     f->bins = bins.n;
     sl_distance_samples(&da, &db, &bins, scale, &f->d);
+    struct sl_distance halves[SL_COMPARE_MAX_SPLITS];
+    if (a.tag)
+        sl_distance_splits(a.x, a.tag, a.n, j->a.side, (unsigned)j->c->options.splits, &bins, scale,
+                           halves);
     struct running_distance floor = {0};
-    for (int k = 0; k < j->c->options.splits && a.n; k++) {
-        struct sl_distance d;
-        if (a.tag) {
-            sl_distance_split(a.x, a.tag, a.n, j->a.side, (unsigned)k, &bins, scale, &d, NULL,
-                              NULL);
-        } else {
-            struct values h[2];
-            for (int s = 0; s < 2; s++) {
-                struct part half = half_of(p, k, s);
-                field_values(&j->a, id, &half, &h[s]);
-            }
-            struct sl_dist d0 = dist_of(&h[0]), d1 = dist_of(&h[1]);
-            struct sl_bins half_bins;
-            sl_bins_auto(&half_bins, &d0, f->field->log);
-            sl_distance_samples(&d0, &d1, &half_bins, sl_w1_scale(&d0), &d);
-            values_done(&h[0]);
-            values_done(&h[1]);
-        }
-        floor_add(&floor, &d);
+    for (int k = 0; k < j->c->options.splits; k++) {
+        if (!a.tag)
+            number_halves(j, p, f->field, k, &halves[k]);
+        floor_add(&floor, &halves[k]);
     }
     floor_end(&floor, f);
     sl_summarise(&da, &f->a);
@@ -427,9 +433,12 @@ static void compare_scaling(struct job *j, const struct part *p, struct sl_field
     struct running_distance floor = {0};
     for (int k = 0; k < j->c->options.splits; k++) {
         struct sl_logscale h[2];
+        double *x[2];
+        size_t n;
+        count_halves(&j->a, p, k, bin, bytes, x, &n);
         for (int half = 0; half < 2; half++) {
-            struct part one = half_of(p, k, half);
-            diagram(j, &j->a, &one, bin, bytes, &h[half]);
+            sl_logscale_of(x[half], n, (double)bin * 1e-9, s->a.wavelet, &h[half]);
+            free(x[half]);
         }
         struct sl_logscale_diff diff;
         sl_logscale_compare(&h[0], &h[1], &diff);

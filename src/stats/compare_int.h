@@ -101,6 +101,9 @@ size_t field_ranks(const struct view *v, int field, const struct part *p, double
 // Counts of packets or bytes per bin; the last, partial bin is kept. Caller frees.
 double *count_series(const struct view *v, const struct part *p, int64_t bin_ns, bool bytes,
                      size_t *n);
+// Both halves of a split in one pass.
+void count_halves(const struct view *v, const struct part *p, int split, int64_t bin_ns, bool bytes,
+                  double *half[2], size_t *n);
 enum { MAX_SERIES = 1 << 24 };
 // The bin that keeps the series within MAX_SERIES.
 int64_t series_bin(const struct view *a, const struct view *b, int64_t wanted_ns);

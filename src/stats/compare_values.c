@@ -463,17 +463,45 @@ int64_t series_bin(const struct view *a, const struct view *b, int64_t wanted_ns
     return bin;
 }
 
+// Inlined with the usual bins as constants: a division by a constant is a multiplication.
+static inline void add_counts(const struct view *v, const struct part *p, int split, int64_t bin_ns,
+                              bool bytes, double *const x[2])
+{
+    for (size_t i = 0; i < v->n_packets; i++) {
+        const struct sl_sample_packet *q = &v->packets[i];
+        if (!packet_in(v, p, q))
+            continue;
+        int half = split < 0 ? 0 : v->side[q->flow] >> split & 1;
+        x[half][(uint64_t)(q->ts_ns - v->t0) / (uint64_t)bin_ns] += bytes ? q->bytes : 1;
+    }
+}
+
+static void counts(const struct view *v, const struct part *p, int split, int64_t bin_ns,
+                   bool bytes, double *x[2], size_t *n)
+{
+    *n = v->t1 < v->t0 ? 0 : (size_t)((v->t1 - v->t0) / bin_ns) + 1;
+    for (int h = 0; h <= (split >= 0); h++)
+        x[h] = sl_alloc((*n + 1) * sizeof *x[h]);
+    if (bin_ns == 1000000)
+        add_counts(v, p, split, 1000000, bytes, x);
+    else if (bin_ns == COUNT_BIN_NS)
+        add_counts(v, p, split, COUNT_BIN_NS, bytes, x);
+    else
+        add_counts(v, p, split, bin_ns, bytes, x);
+}
+
 double *count_series(const struct view *v, const struct part *p, int64_t bin_ns, bool bytes,
                      size_t *n)
 {
-    *n = v->t1 < v->t0 ? 0 : (size_t)((v->t1 - v->t0) / bin_ns) + 1;
-    double *x = sl_alloc((*n + 1) * sizeof *x);
-    for (size_t i = 0; i < v->n_packets; i++) {
-        const struct sl_sample_packet *q = &v->packets[i];
-        if (packet_in(v, p, q))
-            x[(q->ts_ns - v->t0) / bin_ns] += bytes ? q->bytes : 1;
-    }
-    return x;
+    double *x[2];
+    counts(v, p, -1, bin_ns, bytes, x, n);
+    return x[0];
+}
+
+void count_halves(const struct view *v, const struct part *p, int split, int64_t bin_ns, bool bytes,
+                  double *half[2], size_t *n)
+{
+    counts(v, p, split, bin_ns, bytes, half, n);
 }
 
 static void series_values(const struct view *v, bool bytes, const struct part *p,

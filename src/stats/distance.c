@@ -384,40 +384,73 @@ void sl_distance_samples(const struct sl_dist *p, const struct sl_dist *q,
     free(cells);
 }
 
-void sl_distance_split(const double *x, const uint32_t *tag, size_t n, const uint8_t *side,
-                       unsigned bit, const struct sl_bins *bins, double scale,
-                       struct sl_distance *out, size_t *n1, size_t *n2)
+struct split { // one of several that are measured in the same walk
+    double total[2], seen[2], w1, ks;
+    double *cells[2];
+};
+
+// A run of equal values: how many of it fall in the first part, for each split.
+static size_t count_run(const double *x, const uint32_t *tag, size_t n, const uint8_t *side,
+                        unsigned splits, size_t first[8])
 {
-    size_t total[2] = {0, 0}, seen[2] = {0, 0}, cells_n = bins->n + 2;
-    for (size_t i = 0; i < n; i++)
-        total[side[tag[i]] >> bit & 1]++;
-    if (n1)
-        *n1 = total[1];
-    if (n2)
-        *n2 = total[0];
-    *out = (struct sl_distance){NAN, NAN, NAN, NAN, NAN};
-    if (!total[0] || !total[1])
-        return;
-    double *cells = sl_alloc(2 * cells_n * sizeof *cells), w1 = 0, ks = 0;
-    for (size_t i = 0; i < n;) {
-        size_t run[2] = {0, 0}, cell = sl_bins_cell(bins, x[i]), k = i;
-        for (; k < n && x[k] <= x[i]; k++)
-            run[side[tag[k]] >> bit & 1]++;
-        for (int s = 0; s < 2; s++) {
-            seen[s] += run[s];
-            cells[(size_t)s * cells_n + cell] += (double)run[s];
-        }
-        double d = fabs((double)seen[1] / (double)total[1] - (double)seen[0] / (double)total[0]);
-        if (k < n)
-            w1 += d * (x[k] - x[i]);
-        ks = fmax(ks, d);
-        i = k;
+    size_t k = 0;
+    memset(first, 0, 8 * sizeof *first);
+    for (; k < n && x[k] <= x[0]; k++) {
+        unsigned bits = side[tag[k]];
+        for (unsigned s = 0; s < splits; s++)
+            first[s] += bits >> s & 1;
     }
-    *out = (struct sl_distance){.jsd = sl_jsd2(cells, cells + cells_n, cells_n),
-                                .tv = sl_total_variation(cells, cells + cells_n, cells_n),
-                                .w1 = w1,
-                                .nw1 = normalised(w1, scale),
-                                .ks = ks};
+    return k;
+}
+
+static void walk_splits(const double *x, const uint32_t *tag, size_t n, const uint8_t *side,
+                        unsigned splits, const struct sl_bins *bins, struct split *at)
+{
+    for (size_t i = 0, run; i < n; i += run) {
+        size_t first[8], cell = sl_bins_cell(bins, x[i]);
+        run = count_run(x + i, tag + i, n - i, side, splits, first);
+        double step = i + run < n ? x[i + run] - x[i] : 0;
+        for (unsigned s = 0; s < splits; s++) {
+            double part[2] = {(double)(run - first[s]), (double)first[s]};
+            for (int h = 0; h < 2; h++) {
+                at[s].seen[h] += part[h];
+                at[s].cells[h][cell] += part[h];
+            }
+            double d = fabs(at[s].seen[1] / at[s].total[1] - at[s].seen[0] / at[s].total[0]);
+            at[s].w1 += d * step;
+            at[s].ks = d > at[s].ks ? d : at[s].ks;
+        }
+    }
+}
+
+void sl_distance_splits(const double *x, const uint32_t *tag, size_t n, const uint8_t *side,
+                        unsigned splits, const struct sl_bins *bins, double scale,
+                        struct sl_distance *out)
+{
+    struct split at[8] = {0};
+    size_t cells_n = bins->n + 2, first[8] = {0};
+    double *cells = sl_alloc(2 * (size_t)splits * cells_n * sizeof *cells);
+    for (size_t i = 0; i < n; i++)
+        for (unsigned s = 0; s < splits; s++)
+            first[s] += side[tag[i]] >> s & 1;
+    for (unsigned s = 0; s < splits; s++) {
+        at[s].total[1] = (double)first[s];
+        at[s].total[0] = (double)(n - first[s]);
+        for (unsigned h = 0; h < 2; h++)
+            at[s].cells[h] = cells + (2 * s + h) * cells_n;
+    }
+    walk_splits(x, tag, n, side, splits, bins, at);
+    for (unsigned s = 0; s < splits; s++) {
+        out[s] = (struct sl_distance){NAN, NAN, NAN, NAN, NAN};
+        if (!(at[s].total[0] > 0) || !(at[s].total[1] > 0))
+            continue;
+        out[s] =
+            (struct sl_distance){.jsd = sl_jsd2(at[s].cells[0], at[s].cells[1], cells_n),
+                                 .tv = sl_total_variation(at[s].cells[0], at[s].cells[1], cells_n),
+                                 .w1 = at[s].w1,
+                                 .nw1 = normalised(at[s].w1, scale),
+                                 .ks = at[s].ks};
+    }
     free(cells);
 }
 

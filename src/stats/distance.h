@@ -76,13 +76,13 @@ struct sl_distance {
 void sl_distance_samples(const struct sl_dist *p, const struct sl_dist *q,
                          const struct sl_bins *bins, double scale, struct sl_distance *out);
 /*
- * The same between two parts of one sample: value i is in the first part when bit `bit` of
- * side[tag[i]] is set. One walk, no sorting: this is how the sampling floor is measured many times.
- * n1, n2 (may be NULL) get the sizes.
+ * The same between two parts of one sample, for several ways to part it at once: in split k, value
+ * i is in the first part when bit k of side[tag[i]] is set. One walk, no sorting: this is how the
+ * sampling floor is measured. splits <= 8.
  */
-void sl_distance_split(const double *x, const uint32_t *tag, size_t n, const uint8_t *side,
-                       unsigned bit, const struct sl_bins *bins, double scale,
-                       struct sl_distance *out, size_t *n1, size_t *n2);
+void sl_distance_splits(const double *x, const uint32_t *tag, size_t n, const uint8_t *side,
+                        unsigned splits, const struct sl_bins *bins, double scale,
+                        struct sl_distance *out);
 // From tables: ordered = the index is a value (W1, KS have a meaning).
 void sl_distance_tables(const double *p, const double *q, size_t n, bool ordered,
                         struct sl_distance *out);

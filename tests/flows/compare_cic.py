@@ -3,7 +3,7 @@
 """Hold `sluice flows --semantics cic|cic-fixed` against what CICFlowMeter printed for the same capture.
 
 usage: compare_cic.py SLUICE SEMANTICS [NAME...]           captures of tests/golden/flows-captures.py; all without NAME
-       compare_cic.py --capture SLUICE SEMANTICS PCAP CSV  any capture, with the rows CICFlowMeter printed for it
+       compare_cic.py --folder SLUICE SEMANTICS FOLDER ROWS  the captures in a folder, with ROWS/CAPTURE_Flow.csv
        compare_cic.py --expect SEMANTICS FOLDER      keep the rows in FOLDER/NAME.pcap_Flow.csv as expected ones
 
 The order of rows is that of a hash map in CICFlowMeter, so both sides are compared as sorted rows; every column counts,
@@ -41,7 +41,7 @@ def run(sluice, semantics, capture):
         print('skipped: this sluice has no `flows` command')
         sys.exit(77)
     if done.returncode != 0:
-        sys.exit('%s: status %d\n%s' % (' '.join(command), done.returncode, done.stderr))
+        return 'status %d: %s' % (done.returncode, done.stderr)
     return done.stdout
 
 
@@ -93,7 +93,7 @@ def compare(sluice, semantics, name, capture, csv_path):
     told = differences(want, rows_of(run(sluice, semantics, capture)))
     print('%s: %s' % (name, 'differs' if told else '%d rows, the same' % len(want[1])))
     for line in told[:40]:
-        print('  ' + line)
+        print('  ' + (line if len(line) < 200 else line[:197] + '...'))
     if len(told) > 40:
         print('  ... and %d lines more' % (len(told) - 40))
     return not told
@@ -102,8 +102,12 @@ def compare(sluice, semantics, name, capture, csv_path):
 def main(argv):
     if len(argv) == 4 and argv[1] == '--expect':
         return keep(argv[2], argv[3])
-    if len(argv) == 6 and argv[1] == '--capture' and argv[3] in FROM:
-        return 0 if compare(argv[2], argv[3], os.path.basename(argv[4]), argv[4], argv[5]) else 1
+    if len(argv) == 6 and argv[1] == '--folder' and argv[3] in FROM:
+        names = sorted(n for n in os.listdir(argv[4]) if os.path.exists(os.path.join(argv[5], n + '_Flow.csv')))
+        good = sum(compare(argv[2], argv[3], n, os.path.join(argv[4], n), os.path.join(argv[5], n + '_Flow.csv'))
+                   for n in names)
+        print('%d of %d captures as %s printed them' % (good, len(names), FROM[argv[3]]))
+        return 0 if good == len(names) else 1
     if len(argv) < 3 or argv[2] not in FROM:
         print(__doc__, file=sys.stderr)
         return 2

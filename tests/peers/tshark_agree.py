@@ -19,7 +19,6 @@ import collections
 import csv
 import glob
 import gzip
-import io
 import json
 import os
 import shutil
@@ -45,7 +44,7 @@ COLUMNS = (['src_ip', 'src_port', 'dst_ip', 'dst_port', 'protocol', 'vlan', 'int
             'backward_stamps', 'fwd_packets', 'bwd_packets', 'fwd_bytes', 'bwd_bytes', 'initial_rtt_us'] +
            [d + '_' + name for name in TCP.values() for d in ('fwd', 'bwd')])
 NUMBER = {'tcp': 6, 'udp': 17, 'sctp': 132}
-LONG = ['--idle', '1000h', '--active', '1000h', '--closing', '1000h']
+LONG = ['--idle', '72h', '--active', '72h', '--closing', '72h']
 EXTENSIONS = {'ipv6.hopopts', 'ipv6.routing', 'ipv6.fraghdr', 'ipv6.dstopts', 'ah', 'ipv6.hip', 'ipv6.shim6'}
 
 
@@ -113,39 +112,66 @@ def key_of(transport, a, b):
     return (transport,) + tuple(sorted((a, b)))
 
 
+def beyond(row, layer, wire):
+    """Does the IP header promise more than the frame has? tshark then takes what is there."""
+    before = row[AT['frame.protocols']].split(':')
+    before = before[:before.index(layer[2])]
+    link = 14 * before.count('eth') + 4 * before.count('vlan') + 8 * before.count('pppoes')
+    length = nth(row, 'ip.len' if layer[2] == 'ip' else 'ipv6.plen', layer[3])
+    return bool(length) and int(length) + link + (40 if layer[2] == 'ipv6' else 0) > wire
+
+
 def by_tshark(text, tunnels):
     total, conversations = collections.Counter(), collections.defaultdict(Conversation)
     fragmented = set()  # pairs of addresses with fragments
+    wrappers = set()  # conversations that carry a tunnel
+    stopped = set()  # pairs of IPv6 addresses with a packet in which tshark found no transport header
+    elsewhere = set()  # TCP streams with segments at another depth than ours
     for line in text.splitlines():
         row = line.split('\t')
         if len(row) != len(FIELDS):
             continue
+        wire, captured = int(row[AT['frame.len']] or 0), int(row[AT['frame.cap_len']] or 0)
         total['packets'] += 1
-        total['bytes'] += int(row[AT['frame.len']] or 0)
+        total['bytes'] += wire
+        total['bytes captured or on the wire'] += max(wire, captured)
         offsets = row[AT['ip.frag_offset']].split(',')
         if any(x not in ('', '0') for x in offsets) or '1' in row[AT['ip.flags.mf']] or 'fraghdr' in row[AT['frame.protocols']]:
             for ip in 'ip', 'ipv6':
                 if row[AT[ip + '.src']]:
                     fragmented.add(frozenset((nth(row, ip + '.src', 0), nth(row, ip + '.dst', 0))))
         found, depth = layers(row[AT['frame.protocols']])
-        if tunnels == 'outer':
-            found = [x for x in found if x[4] == 1]
-        if not found:
+        layer = (found[0] if tunnels == 'outer' else found[-1]) if found else None
+        for x in found:
+            if x[0] == 'tcp' and (x != layer or tunnels == 'outer' and x[4] > 1):
+                elsewhere.add(nth(row, 'tcp.stream', x[1]))
+        if not found and row[AT['ipv6.src']]:
+            stopped.add(frozenset((nth(row, 'ipv6.src', 0), nth(row, 'ipv6.dst', 0))))
+        if not found or tunnels == 'outer' and layer[4] > 1:
             continue
-        layer = found[0] if tunnels == 'outer' else found[-1]
         source, target = ends_of(row, layer)
         if not (source[0] and source[1] and target[1]):
-            total['no ports'] += 1
+            if layer[2] == 'ipv6':
+                stopped.add(frozenset((source[0], target[0])))
             continue
+        wrappers.update(key_of(x[0], *ends_of(row, x)) for x in found if x != layer)
         c = conversations[key_of(layer[0], source, target)]
         count = c.sent[source]
         count['packets'] += 1
-        count['bytes'] += int(row[AT['frame.len']] or 0)
+        count['bytes'] += wire
+        if beyond(row, layer, wire):
+            c.marks.add('too long')
+        if wire >= 0x7fffffff:
+            c.marks.add('huge')
+        if len(row[AT['frame.time_epoch']].partition('.')[2]) != 9 or row[AT['frame.time_epoch']].startswith('-'):
+            c.marks.add('stamp')
+        if row[AT['tcp.analysis.ack_lost_segment']]:
+            c.marks.add('acked unseen')
         if depth > 1:
             c.marks.add('tunnel')
         if ',' in row[AT['vlan.id']] or row[AT['vlan.id']]:
             c.marks.add('vlan ' + row[AT['vlan.id']])
-        if int(row[AT['frame.cap_len']] or 0) < int(row[AT['frame.len']] or 0):
+        if captured < wire:
             c.marks.add('cut')
         if layer[0] == 'tcp':
             c.parts.add(nth(row, 'tcp.stream', layer[1]))
@@ -157,9 +183,11 @@ def by_tshark(text, tunnels):
             if rtt and rtt not in c.rtts:
                 c.rtts.append(rtt)
     for key, c in conversations.items():
+        if c.parts & elsewhere:
+            c.marks.add('shared')
         if frozenset((key[1][0], key[2][0])) in fragmented:
             c.marks.add('fragments')
-    return total, conversations
+    return total, conversations, {'stopped': stopped, 'wrappers': wrappers}
 
 
 def by_sluice(sluice, capture, tunnels):
@@ -170,7 +198,10 @@ def by_sluice(sluice, capture, tunnels):
                                '--merge-interfaces', '--features', ','.join(COLUMNS), '--names', 'sluice', '--format', 'csv',
                                '-o', table, '--json'] + LONG, capture_output=True, text=True)
         if done.returncode != 0:
-            return None, (done.stderr or done.stdout).strip().replace('\n', ' ')
+            try:
+                return None, json.loads(done.stdout)['error']['message']
+            except ValueError:
+                return None, 'status %d: %s' % (done.returncode, done.stderr.strip())
         with open(table, newline='') as f:
             rows = list(csv.DictReader(line for line in f if not line.startswith('#')))
     conversations = collections.defaultdict(Conversation)
@@ -193,33 +224,61 @@ def by_sluice(sluice, capture, tunnels):
             c.marks.add('fragments')
         if int(row['backward_stamps']):
             c.marks.add('clock')
-        c.marks.add('end ' + row['end_reason'])
-    try:
-        report = json.load(io.StringIO(done.stdout))
-    except ValueError:
-        report = {}
-    return report, conversations
+        if row['tunnels'] != '0':
+            c.marks.add('opened')
+    return json.loads(done.stdout), conversations
 
 
 # --- the comparison
 
-def explain(ours, theirs, what):
+def explain(key, ours, theirs, what, kinds):
+    """The first thing that can make the difference, or None. kinds: what this sluice left out of the capture."""
     marks = (ours.marks if ours else set()) | (theirs.marks if theirs else set())
+    less = theirs and (not ours or sum(c['packets'] for c in ours.sent.values()) <
+                       sum(c['packets'] for c in theirs.sent.values()))
     if 'fragments' in marks:
         return 'IP fragments: tshark told not to reassemble counts only the first as TCP or UDP'
-    if 'tunnel' in marks:
-        return 'tunnels that are opened by one only'
+    if 'tunnel' in marks or 'shared' in marks or not theirs and key in kinds['wrappers'] or not ours and kinds['opened']:
+        return 'tunnels: opened by one only, or one stream of tshark inside and outside'
     if len([m for m in marks if m.startswith('vlan')]) > 1:
         return 'one conversation in several VLANs'
-    if not ours and 'cut' in marks or not ours and 'not analysed' in marks:
+    if frozenset((key[1][0], key[2][0])) in kinds['stopped']:
+        return 'tshark stops inside the IPv6 header: a jumbogram, a malformed option'
+    if 'huge' in marks:
+        return 'a length that tshark cuts at 2 GiB'
+    if less and kinds['bad-link']:
+        return 'left out by sluice: a link type it does not know'
+    if less and kinds['not-ip']:
+        return 'left out by sluice: behind a header it does not open (FabricPath, PBB, MACsec, NSH, ...)'
+    if less and kinds['bad-header']:
+        return 'left out by sluice: a length that cannot be' + (
+            '; the IP header promises more than the frame has' if 'too long' in marks else '')
+    if less and kinds['cut-short']:
+        return 'left out by sluice: the capture ends inside a header'
+    if what == 'packets' or what == 'bytes' or not (ours and theirs):
+        return None
+    if 'not analysed' in theirs.marks:
         return 'a header cut short or of an impossible length'
-    if ours and theirs and what not in ('packets', 'bytes'):
-        if 'not analysed' in theirs.marks:
-            return 'a header cut short or of an impossible length'
-        if len(theirs.parts) != len(ours.parts):
-            return 'port reuse seen differently'
-        if 'clock' in ours.marks:
-            return 'the clock goes back'
+    if what == 'initial rtt' and any(float(x) == 0 for x in ours.rtts):
+        return 'a round-trip time of 0 is none to tshark, which takes the next ACK'
+    if 'stamp' in marks:
+        return 'a time stamp with more than a second of microseconds or nanoseconds'
+    if len(theirs.parts) != len(ours.parts):
+        return 'port reuse seen differently'
+    if 'clock' in marks:
+        return 'the clock goes back'
+    if 'acked unseen' in marks and what in ('retransmission', 'fast_retransmission', 'out_of_order'):
+        return "tshark's count of duplicate ACKs after the ACK of an unseen segment"
+    return None
+
+
+def explain_bytes(mine, total):
+    if mine == total['bytes captured or on the wire']:
+        return 'more captured than the wire had: sluice counts what was captured'
+    if 0 < mine - total['bytes'] <= 8 * total['packets']:
+        return 'a pseudo header of the link that tshark does not count'
+    if total['bytes'] >= 0x7fffffff:
+        return 'a length that tshark cuts at 2 GiB'
     return None
 
 
@@ -233,28 +292,28 @@ class Tally:
         self.why = collections.defaultdict(collections.Counter)
         self.left = []
 
-    def check(self, capture, what, same, told, ours=None, theirs=None, weight=1):
+    def check(self, capture, what, same, told, reason=lambda: None, weight=1):
         self.checked[what] += weight
         if same:
             self.agreed[what] += weight
             return
-        reason = explain(ours, theirs, what)
+        reason = reason()
         self.why[what][reason or 'not explained'] += 1
         if not reason:
             self.left.append('%s: %s: %s' % (os.path.basename(capture), what, told))
 
 
 def same_rtts(ours, theirs):
-    """Each tool may have missed what the other saw of further pieces: the shorter list must be found in the longer."""
-    a, b = [round(float(x), 3) for x in ours.rtts], [rtt_us(x) for x in theirs.rtts]
-    return all(any(abs(x - y) <= 0.001 for y in b) for x in a) and len(a) == len(b)
+    """The same values, whatever the number of streams that had them."""
+    a, b = {round(float(x), 3) for x in ours.rtts}, {rtt_us(x) for x in theirs.rtts}
+    return all(any(abs(x - y) <= 0.001 for y in b) for x in a) and all(any(abs(x - y) <= 0.001 for x in a) for y in b)
 
 
-def compare(tally, capture, ours, theirs):
+def compare(tally, capture, ours, theirs, kinds):
     for key in sorted(set(ours) | set(theirs)):
         o, t = ours.get(key), theirs.get(key)
         tally.check(capture, key[0] + ' conversations', bool(o and t), '%s only with %s' % (key, 'sluice' if o else 'tshark'),
-                    o, t)
+                    lambda: explain(key, o, t, key[0] + ' conversations', kinds))
         if not (o and t):
             continue
         for end in {key[1], key[2]}:
@@ -264,22 +323,12 @@ def compare(tally, capture, ours, theirs):
                     tally.checked[what + ' (directions without any)'] += 1
                     tally.agreed[what + ' (directions without any)'] += 1
                     continue
-                tally.check(capture, what, a == b, '%s from %s:%s: sluice %d, tshark %d' % ((key[0],) + end + (a, b)), o, t)
-        if key[0] == 'tcp' and (o.rtts or t.rtts):
-            tally.check(capture, 'initial rtt', same_rtts(o, t), '%s: sluice %s us, tshark %s s' % (key, o.rtts, t.rtts), o, t)
-
-
-def find_total(report, name):
-    """The first number of that name anywhere in a JSON object."""
-    if isinstance(report, dict):
-        if isinstance(report.get(name), (int, float)):
-            return report[name]
-        report = list(report.values())
-    for value in report if isinstance(report, list) else []:
-        found = find_total(value, name)
-        if found is not None:
-            return found
-    return None
+                tally.check(capture, what, a == b, '%s from %s:%s: sluice %d, tshark %d' % ((key[0],) + end + (a, b)),
+                            lambda: explain(key, o, t, what, kinds))
+        # tshark prints it only beside another result of its analysis: where it prints none there is nothing to compare
+        if t.rtts:
+            tally.check(capture, 'initial rtt', same_rtts(o, t), '%s: sluice %s us, tshark %s s' % (key, o.rtts, t.rtts),
+                        lambda: explain(key, o, t, 'initial rtt', kinds))
 
 
 def main(argv):
@@ -296,24 +345,31 @@ def main(argv):
     captures = []
     for c in args.captures:
         captures += sorted(glob.glob(os.path.join(c, '*.pcap*'))) if os.path.isdir(c) else [c]
-    tally, refused, streams, rows = Tally(), [], 0, 0
+    tally, refused, unread, streams, rows = Tally(), [], [], 0, 0
     with tempfile.TemporaryDirectory() as folder:
         cache = args.cache or folder
         os.makedirs(cache, exist_ok=True)
         for capture in captures:
-            total, theirs = by_tshark(tshark_text(capture, cache), args.tunnels)
+            total, theirs, known = by_tshark(tshark_text(capture, cache), args.tunnels)
             report, ours = by_sluice(args.sluice, capture, args.tunnels)
             if report is None:
                 refused.append('%s: %s (tshark: %d packets)' % (os.path.basename(capture), ours[:120], total['packets']))
                 continue
-            for what in 'packets', 'bytes':
-                mine = find_total(report, what)
-                tally.check(capture, 'total ' + what, mine == total[what], 'sluice %s, tshark %s' % (mine, total[what]))
+            if not total['packets']:
+                unread.append(os.path.basename(capture))
+                continue
+            read = report['packets']
+            tally.check(capture, 'total packets', read['read'] == total['packets'],
+                        'sluice %d, tshark %d' % (read['read'], total['packets']))
+            told = 'sluice %d, tshark %d' % (read['wire_bytes'], total['bytes'])
+            tally.check(capture, 'total bytes', read['wire_bytes'] == total['bytes'], told,
+                        lambda: explain_bytes(read['wire_bytes'], total))
+            opened = any('opened' in c.marks for c in ours.values())
             streams += sum(len(c.parts) for k, c in theirs.items() if k[0] == 'tcp')
             rows += sum(len(c.parts) for k, c in ours.items() if k[0] == 'tcp')
-            compare(tally, capture, ours, theirs)
-    print('%d captures, %d refused by sluice; TCP: %d streams of tshark, %d flows of sluice' %
-          (len(captures), len(refused), streams, rows))
+            compare(tally, capture, ours, theirs, dict(known, opened=opened, **report['packets']['kinds']))
+    print('%d captures, %d refused by sluice, %d not read by tshark; TCP: %d streams of tshark, %d flows of sluice' %
+          (len(captures), len(refused), len(unread), streams, rows))
     for what in tally.checked:
         wrong = tally.checked[what] - tally.agreed[what]
         print('%-46s %8d of %8d agree%s' % (what, tally.agreed[what], tally.checked[what], '' if wrong else ' (all)'))
