@@ -15,7 +15,7 @@
 enum { CHANGE_CIPHER_SPEC = 20, ALERT, HANDSHAKE, APPLICATION_DATA }; // RFC 8446 section 5.1
 enum { MAX_RECORD = 16384 + 2048 };                                   // RFC 5246 section 6.2.3
 enum { EXT_SNI = 0, EXT_GROUPS = 10, EXT_POINT_FORMATS = 11, EXT_ALPN = 16, EXT_VERSIONS = 43 };
-enum { MAX_JA3 = 8192 };
+enum { MAX_JA3 = 8192, WARNING_BYTES = 7 };
 
 static bool is_grease(uint16_t v) // RFC 8701: 0x0a0a, 0x1a1a, ...
 {
@@ -404,17 +404,14 @@ static enum sl_tls_result read_spread(const uint8_t *stream, size_t len, struct 
     return SL_TLS_NEED_MORE;
 }
 
-enum sl_tls_result sl_dissect_tls(const uint8_t *stream, size_t len, struct sl_tls_facts *out)
+static enum sl_tls_result read_records(const uint8_t *stream, size_t len, struct sl_tls_facts *out)
 {
-    memset(out, 0, sizeof *out);
-    if (!record_like(stream, len))
-        return read_v2_hello(stream, len, out);
     out->want_bytes = 5 + 4;
     if (len < 5)
         return SL_TLS_NEED_MORE;
     out->legacy_version = out->version = (uint16_t)(stream[1] << 8 | stream[2]);
     size_t record = (size_t)stream[3] << 8 | stream[4];
-    if (stream[0] != HANDSHAKE) // an alert has two bytes, or more when it is encrypted
+    if (stream[0] != HANDSHAKE)
         return SL_TLS_DONE;
     if (len == 5)
         return SL_TLS_NEED_MORE;
@@ -426,6 +423,32 @@ enum sl_tls_result sl_dissect_tls(const uint8_t *stream, size_t len, struct sl_t
             return sl_dissect_tls_handshake(stream + 5, body + 4, out);
     }
     return read_spread(stream, len, out);
+}
+
+// A server may warn before its hello, for one that it does not know the name: RFC 6066 section 3.
+static bool is_warning(const uint8_t *p, size_t len)
+{
+    enum { WARNING = 1, CLOSE_NOTIFY = 0 };
+    return len >= WARNING_BYTES && p[0] == ALERT && p[3] == 0 && p[4] == 2 && p[5] == WARNING &&
+           p[6] != CLOSE_NOTIFY;
+}
+
+enum sl_tls_result sl_dissect_tls(const uint8_t *stream, size_t len, struct sl_tls_facts *out)
+{
+    memset(out, 0, sizeof *out);
+    if (!record_like(stream, len))
+        return read_v2_hello(stream, len, out);
+    size_t skip = 0;
+    while (is_warning(stream + skip, len - skip) && skip < 4 * WARNING_BYTES)
+        skip += WARNING_BYTES;
+    if (skip && !record_like(stream + skip, len - skip))
+        skip = 0;
+    enum sl_tls_result res = read_records(stream + skip, len - skip, out);
+    if (res == SL_TLS_NEED_MORE)
+        out->want_bytes += (uint32_t)skip;
+    if (!out->legacy_version && skip)
+        out->legacy_version = out->version = (uint16_t)(stream[1] << 8 | stream[2]);
+    return res;
 }
 
 enum sl_tls_result sl_dissect_dtls(const uint8_t *datagram, size_t len, struct sl_tls_facts *out)
