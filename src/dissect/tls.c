@@ -100,7 +100,7 @@ static void read_sni(struct sl_reader r, struct sl_tls_facts *out)
         for (size_t i = 0; i < len; i++)
             out->sni_odd = out->sni_odd || !host_name_letter(name[i]);
     }
-    out->malformed = out->malformed || list.short_read;
+    out->malformed = out->malformed || r.short_read || list.short_read;
 }
 
 static void read_alpn(struct sl_reader r, struct sl_tls_facts *out)
@@ -124,7 +124,7 @@ static void read_alpn(struct sl_reader r, struct sl_tls_facts *out)
             if (out->alpn[at] == ',')
                 out->alpn[at] = '?';
     }
-    out->malformed = out->malformed || list.short_read;
+    out->malformed = out->malformed || r.short_read || list.short_read;
 }
 
 // Finished versions count by number, drafts of 1.3 (0x7fNN, and 0xfbNN) between 1.2 and 1.3.
@@ -158,7 +158,7 @@ static void read_versions(struct sl_reader r, struct sl_tls_facts *out)
             out->version = v;
         }
     }
-    out->malformed = out->malformed || list.short_read;
+    out->malformed = out->malformed || r.short_read || list.short_read;
 }
 
 struct extensions {
@@ -323,7 +323,7 @@ enum sl_tls_result sl_dissect_tls_handshake(const uint8_t *messages, size_t len,
     if (r.short_read)
         return SL_TLS_NEED_MORE;
     struct sl_reader body = sl_read_part(&r, body_len);
-    return read_hello(body, body.short_read, out);
+    return read_hello(body, r.short_read, out);
 }
 
 // ---- records ---------------------------------------------------------------------------------
@@ -411,6 +411,10 @@ static enum sl_tls_result read_records(const uint8_t *stream, size_t len, struct
         return SL_TLS_NEED_MORE;
     out->legacy_version = out->version = (uint16_t)(stream[1] << 8 | stream[2]);
     size_t record = (size_t)stream[3] << 8 | stream[4];
+    if (stream[0] == ALERT && record == 2 && len < WARNING_BYTES) {
+        out->want_bytes = WARNING_BYTES; // a warning and then a hello, perhaps
+        return SL_TLS_NEED_MORE;
+    }
     if (stream[0] != HANDSHAKE)
         return SL_TLS_DONE;
     if (len == 5)
@@ -477,7 +481,7 @@ enum sl_tls_result sl_dissect_dtls(const uint8_t *datagram, size_t len, struct s
         return SL_TLS_DONE;
     }
     struct sl_reader hello = sl_read_part(&body, fragment);
-    enum sl_tls_result res = read_hello(hello, hello.short_read || fragment < total, out);
+    enum sl_tls_result res = read_hello(hello, body.short_read || fragment < total, out);
     if (res == SL_TLS_NEED_MORE && !out->legacy_version)
         out->legacy_version = out->version = version;
     return res == SL_TLS_NOT ? SL_TLS_NOT : SL_TLS_DONE; // what is left comes in other datagrams
