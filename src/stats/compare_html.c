@@ -312,7 +312,7 @@ static void field_row(struct sl_str *out, const struct sl_field_result *f, doubl
     sl_str_addf(out, "<td class=\"wideonly\"><span class=\"unit\">%s</span></td>",
                 sl_metric_name(f->by));
     figure_cell(out, "wideonly by", f->value);
-    figure_cell(out, "wideonly", f->judged ? f->bound_floor : NAN);
+    figure_cell(out, "wideonly", f->judged ? f->by_floor : NAN);
     figure_cell(out, "wideonly", f->d.jsd);
     figure_cell(out, "wideonly", f->d.nw1);
     figure_cell(out, "wideonly", f->d.ks);
@@ -613,7 +613,7 @@ static void directions_of_class(struct sl_str *out, const struct sl_comparison *
                         sl_metric_name(s->worst->by));
             plot_figure(out, s->worst->value);
             sl_str_add(out, ", floor ");
-            plot_figure(out, s->worst->bound_floor);
+            plot_figure(out, s->worst->by_floor);
             sl_str_add(out, ")");
         }
         sl_str_add(out, "</p>\n");
@@ -661,15 +661,17 @@ static void add_method(struct sl_str *out, const struct sl_comparison *c)
     sl_str_addf(
         out,
         "<dt>Sampling floor</dt><dd>The same distance between two random halves of A, split "
-        "by flow: the mean over %d splits, seed %" PRIu64 ". Two recordings of one and the "
-        "same network would be about that far apart, so a distance at the floor cannot be "
-        "improved; one far below it is a sign of copying. When B has much fewer flows than "
-        "A, the floor is raised to what so few flows scatter.</dd>\n",
+        "by flow: the mean over %d splits, seed %" PRIu64
+        ". Two recordings of one and the same network would be about that far apart, so a "
+        "distance at the floor cannot be improved; one far below it is a sign of copying. "
+        "When B has fewer flows than half of A, one part has as many as B and the other the "
+        "rest; only counts, scaling, concurrent flows and degrees keep to halves.</dd>\n",
         o->splits, o->seed);
     sl_str_addf(out,
                 "<dt>When a field differs</dt><dd>Its distance is larger than %g times the floor "
-                "and larger than %g (%g for JSD, %g octaves for scaling). At least %d values on "
-                "each side and %d flows are needed to judge.</dd>\n",
+                "(for JSD and KS, which end at 1, at most half way from the floor to 1) and larger "
+                "than %g (%g for JSD, %g octaves for scaling). At least %d values on each side and "
+                "%d flows are needed to judge.</dd>\n",
                 o->factor, o->min_effect, o->min_effect / 10, o->min_effect * 10, SL_COMPARE_MIN,
                 SL_COMPARE_MIN_FLOWS);
     sl_str_add(
