@@ -171,17 +171,18 @@ void sl_bins_auto(struct sl_bins *b, const struct sl_dist *r, bool log_bins)
 {
     *b = (struct sl_bins){.lo = 0, .hi = 1, .n = 1, .log = log_bins};
     struct sl_dist d = *r;
-    if (log_bins) { // zeros have a cell of their own
+    if (log_bins && d.n) { // zeros have a cell of their own
         size_t zeros = 0;
         while (zeros < d.n && !(d.x[zeros] > 0))
             zeros++;
         d.x += zeros;
         d.w = d.w ? d.w + zeros : NULL;
         d.n -= zeros;
-        b->lo = 1, b->hi = 2;
     }
-    if (!d.n)
+    if (!d.n) {
+        b->lo = log_bins ? 1 : 0, b->hi = b->lo + 1;
         return;
+    }
     b->lo = d.x[0], b->hi = d.x[d.n - 1];
     double q1 = sl_dist_quantile(&d, 0.25), q3 = sl_dist_quantile(&d, 0.75);
     // Weights are times or shares, not counts: n is how many values there are.
