@@ -507,16 +507,16 @@ static void judge(struct sl_field_result *f, const struct sl_selection *s, const
         f->why_not = "no floor";
 }
 
-// The size of a difference on one scale for all distances: JSD is quadratic, ten octaves are as far
-// as can be.
-static double effect(const struct sl_field_result *f)
+double sl_field_effect(const struct sl_field_result *f)
 {
+    if (!f->judged)
+        return 0;
     return f->by == SL_BY_JSD ? sqrt(f->value) : f->by == SL_BY_RMS ? f->value / 10 : f->value;
 }
 
 static bool worse(const struct sl_field_result *f, const struct sl_field_result *than)
 {
-    return !than || effect(f) > effect(than);
+    return !than || sl_field_effect(f) > sl_field_effect(than);
 }
 
 static void sum_up(struct sl_selection *s)

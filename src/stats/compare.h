@@ -89,6 +89,10 @@ struct sl_field_result {
     struct sl_scaling *scaling;
 };
 
+// The size of a difference on one scale for all distances: the root of JSD, which is quadratic; ten
+// octaves are as far as can be. 0 when not judged.
+double sl_field_effect(const struct sl_field_result *f);
+
 enum { SL_ACF_MAX = 100, SL_DISPERSIONS = 5, SL_RATE_BINS = 240 };
 struct sl_acf_pair {
     const char *key, *title, *step; // what a lag is: "0.1 s", "packet"

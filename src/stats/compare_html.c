@@ -573,27 +573,42 @@ static void part_summary(struct sl_str *out, const struct sl_selection *s)
 
 static bool drawable(const struct sl_field_result *f)
 {
-    return shown(f) && f->field->kind != SL_FIELD_SCALING;
+    return f->judged && f->field->kind != SL_FIELD_SCALING && (f->ecdf_a || f->top);
+}
+
+// The largest difference not yet shown.
+static const struct sl_field_result *next_worst(const struct sl_selection *s,
+                                                const struct sl_field_result *const *done, size_t n)
+{
+    const struct sl_field_result *best = NULL;
+    for (size_t i = 0; i < s->n_fields; i++) {
+        const struct sl_field_result *f = &s->fields[i];
+        bool seen = !drawable(f);
+        for (size_t k = 0; k < n && !seen; k++)
+            seen = done[k] == f;
+        if (seen || (best && best->differs > f->differs))
+            continue;
+        if (!best || f->differs > best->differs || sl_field_effect(f) > sl_field_effect(best))
+            best = f;
+    }
+    return best;
 }
 
 static void part_pictures(struct sl_str *out, const struct sl_selection *s)
 {
-    size_t n = 0;
-    sl_str_add(out, "<h3>Farthest apart</h3>\n<div class=\"grid3\">\n");
-    for (int differs = 1; differs >= 0; differs--)
-        for (size_t i = 0; i < s->n_fields && n < PART_PLOTS; i++) {
-            const struct sl_field_result *f = &s->fields[i];
-            if (!drawable(f) || f->differs != (differs == 1) || (!f->ecdf_a && !f->top))
-                continue;
-            if (!differs && f->field->kind != SL_FIELD_NUMBER)
-                continue;
-            if (f->ecdf_a)
-                ecdf_picture(out, f);
-            else
-                mix_picture(out, f);
-            n++;
-        }
-    sl_str_add(out, "</div>\n");
+    const struct sl_field_result *done[PART_PLOTS] = {0}, *f;
+    bool any = next_worst(s, done, 0) != NULL;
+    if (any)
+        sl_str_add(out, "<h3>Farthest apart</h3>\n<div class=\"grid3\">\n");
+    for (size_t n = 0; n < PART_PLOTS && (f = next_worst(s, done, n)); n++) {
+        done[n] = f;
+        if (f->ecdf_a)
+            ecdf_picture(out, f);
+        else
+            mix_picture(out, f);
+    }
+    if (any)
+        sl_str_add(out, "</div>\n");
     if (s->rate_a || s->rate_b) {
         sl_str_add(out, "<h3>Rates over time</h3>\n<div class=\"grid2\">\n");
         rate_pictures(out, s);

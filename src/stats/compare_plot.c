@@ -107,7 +107,7 @@ void plot_figure(struct sl_str *out, double v)
     else if (v > 0 && v < 0.00005)
         sl_str_add(out, "&lt; 0.0001");
     else
-        sl_str_addf(out, v >= 10 ? "%.1f" : v >= 1 ? "%.2f" : "%.4f", v);
+        sl_str_addf(out, v >= 10 ? "%.1f" : v >= 2 ? "%.2f" : "%.4f", v);
 }
 
 static void start(struct sl_str *out, const char *style, int width, double height,
