@@ -424,6 +424,7 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
         "cut_by_snaplen", (json_int_t)c->cut_by_snaplen, "backward_stamps",
         (json_int_t)c->backward_stamps, "later_fragments", (json_int_t)c->fragments,
         "fragments_without_first", (json_int_t)c->fragments_unknown);
+    json_object_set_new(p, "ip_length_beyond_frame", json_integer((json_int_t)c->length_cut));
     json_object_set_new(p, "first_ns", json_integer(c->first_ns));
     json_object_set_new(p, "last_ns", json_integer(c->packets ? c->last_ns : 0));
     json_object_set_new(s, "packets", p);

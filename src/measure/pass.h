@@ -51,6 +51,7 @@ struct sl_pass_counts {
     uint64_t packets, bytes, outside;      // read; wire bytes; passed over by time
     uint64_t kinds[SL_PACKET_KINDS];       // of those read
     uint64_t fragments, fragments_unknown; // later fragments: whose first one was seen, and not
+    uint64_t length_cut;                   // IP claims more bytes than the frame had
     uint64_t cut_by_snaplen;               // captured less than the wire had
     uint64_t backward_stamps;              // earlier than a packet before
     int64_t first_ns, last_ns;             // 0 = no packet

@@ -177,13 +177,19 @@ static SL_COLD enum sl_packet_kind later_fragment(const struct sl_cursor *c, uin
 }
 
 // A length field of 0 is a super-packet that does not fit into 16 bits: then the frame's length
-// counts.
+// counts. So it does when the outermost header claims more than the frame had; inside a tunnel such
+// a header is none.
 static inline bool set_length(struct sl_cursor *c, uint32_t claimed, struct sl_packet *out)
 {
     uint32_t on_wire = c->length;
-    out->ip_bytes = claimed ? claimed : on_wire;
+    bool too_much = claimed > on_wire;
+    out->ip_bytes = claimed && !too_much ? claimed : on_wire;
     c->length = out->ip_bytes;
-    return out->ip_bytes <= on_wire;
+    if (SL_UNLIKELY(too_much)) {
+        out->length_cut = true;
+        return out->layers == 0;
+    }
+    return true;
 }
 
 static inline enum sl_packet_kind decode_ipv4(struct sl_decoding *d, struct sl_cursor *c,

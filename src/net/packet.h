@@ -86,6 +86,8 @@ struct sl_packet {
     uint32_t ip_id;               // IPv4 identification, or that of the IPv6 fragment header
     uint32_t fragment_offset;     // bytes
     uint16_t interface;           // index in its trace; set by whoever reads
+    bool
+        length_cut; // the outermost IP header claims more than the frame had: what was there counts
 };
 /*
  * How to decode. Inner (the default, as nfstream, Suricata and Zeek do) follows tunnels down to the

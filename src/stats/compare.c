@@ -157,9 +157,13 @@ static void floor_end(const struct running_distance *r, struct sl_field_result *
     f->splits = r->jsd.n;
 }
 
-static struct part half_of(const struct part *p, int split, int half)
+static struct part part_of(const struct part *p, int field, int split, int half)
 {
-    return (struct part){.cls = p->cls, .dir = p->dir, .split = split, .half = half};
+    return (struct part){.cls = p->cls,
+                         .dir = p->dir,
+                         .split = split,
+                         .half = half,
+                         .matched = !field_extensive(field)};
 }
 
 // ---- one kind of field each --------------------------------------------------------------------
@@ -170,7 +174,7 @@ static void number_halves(const struct job *j, const struct part *p, const struc
 {
     struct values h[2];
     for (int s = 0; s < 2; s++) {
-        struct part half = half_of(p, split, s);
+        struct part half = part_of(p, field->id, split, s);
         field_values(&j->a, field->id, &half, &h[s]);
     }
     struct sl_dist d0 = dist_of(&h[0]), d1 = dist_of(&h[1]);
@@ -197,8 +201,8 @@ static void compare_numbers(struct job *j, const struct part *p, struct sl_field
     sl_distance_samples(&da, &db, &bins, scale, &f->d);
     struct sl_distance halves[SL_COMPARE_MAX_SPLITS];
     if (a.tag)
-        sl_distance_splits(a.x, a.tag, a.n, j->a.side, (unsigned)j->c->options.splits, &bins, scale,
-                           halves);
+        sl_distance_splits(a.x, a.tag, a.n, j->a.matched, (unsigned)j->c->options.splits, &bins,
+                           scale, halves);
     struct running_distance floor = {0};
     for (int k = 0; k < j->c->options.splits; k++) {
         if (!a.tag)
@@ -339,7 +343,7 @@ static void compare_tables(struct job *j, const struct part *p, struct sl_field_
     double *half = sl_alloc(2 * (size_t)splits * n * sizeof *half);
     if (!field_tables_split(&j->a, id, p, splits, half))
         for (int k = 0; k < 2 * splits; k++) {
-            struct part one = half_of(p, k / 2, k % 2);
+            struct part one = part_of(p, id, k / 2, k % 2);
             field_table(&j->a, id, &one, half + (size_t)k * n);
         }
     struct running_distance floor = {0};
@@ -391,7 +395,7 @@ static void compare_ranks(struct job *j, const struct part *p, struct sl_field_r
     free(b);
     struct running_distance floor = {0};
     for (int k = 0; k < j->c->options.splits; k++) {
-        struct part h0 = half_of(p, k, 0), h1 = half_of(p, k, 1);
+        struct part h0 = part_of(p, f->field->id, k, 0), h1 = part_of(p, f->field->id, k, 1);
         struct sl_distance d;
         na = field_ranks(&j->a, f->field->id, &h0, &a);
         nb = field_ranks(&j->a, f->field->id, &h1, &b);
@@ -454,32 +458,34 @@ static void compare_scaling(struct job *j, const struct part *p, struct sl_field
 // ---- judgement ---------------------------------------------------------------------------------
 
 struct rule {
-    double factor, min_effect, scale; // scale: f of compare.h
+    double factor, min_effect;
 };
 
 static void consider(struct sl_field_result *f, const struct rule *r, enum sl_metric by,
                      double value, double floor)
 {
-    double scale = by == SL_BY_JSD ? r->scale * r->scale : r->scale;
-    double effect = r->min_effect * (by == SL_BY_RMS ? 10 : by == SL_BY_JSD ? 0.1 : 1);
+    double least = r->min_effect * (by == SL_BY_RMS ? 10 : by == SL_BY_JSD ? 0.1 : 1);
     if (!isfinite(value) || !isfinite(floor))
         return;
-    floor *= scale;
-    bool differs = value > r->factor * floor && value > effect;
+    double limit = r->factor * floor;
+    if (by == SL_BY_JSD || by == SL_BY_KS) // they end at 1, which may be nearer than the limit
+        limit = fmin(limit, (floor + 1) / 2);
+    bool differs = value > limit && value > least;
     double ratio = floor > 0 ? value / floor : value > 0 ? INFINITY : 0;
     // Of two distances the one that differs counts, then the one farther above its floor.
     if (f->by != SL_BY_NONE &&
         (f->differs > differs || (f->differs == differs && ratio <= f->ratio)))
         return;
     f->judged = true;
-    f->by = by, f->value = value, f->bound_floor = floor, f->ratio = ratio, f->differs = differs;
+    f->by = by, f->value = value, f->by_floor = floor, f->ratio = ratio, f->differs = differs;
     f->below = value > 0 ? value < floor / 5 : floor > 0;
-    f->negligible = !differs && value > r->factor * floor;
+    f->negligible = !differs && value > limit;
+    f->limit = limit > least ? limit : least;
 }
 
 static void judge(struct sl_field_result *f, const struct sl_selection *s, const struct rule *r)
 {
-    f->ratio = f->value = f->bound_floor = NAN;
+    f->ratio = f->value = f->by_floor = f->limit = NAN;
     if (s->a.flows < SL_COMPARE_MIN_FLOWS || s->b.flows < SL_COMPARE_MIN_FLOWS) {
         f->why_not = "too few flows";
         return;
@@ -501,16 +507,16 @@ static void judge(struct sl_field_result *f, const struct sl_selection *s, const
         f->why_not = "no floor";
 }
 
-// The size of a difference on one scale for all distances: JSD is quadratic, ten octaves are as far
-// as can be.
-static double effect(const struct sl_field_result *f)
+double sl_field_effect(const struct sl_field_result *f)
 {
+    if (!f->judged)
+        return 0;
     return f->by == SL_BY_JSD ? sqrt(f->value) : f->by == SL_BY_RMS ? f->value / 10 : f->value;
 }
 
 static bool worse(const struct sl_field_result *f, const struct sl_field_result *than)
 {
-    return !than || effect(f) > effect(than);
+    return !than || sl_field_effect(f) > sl_field_effect(than);
 }
 
 static void sum_up(struct sl_selection *s)
@@ -552,7 +558,7 @@ static void compare_field(struct job *j, const struct part *p, struct sl_field_r
     f->missing_a = (j->a.known & need) != need;
     f->missing_b = (j->b.known & need) != need;
     f->d = f->floor = f->floor_sd = (struct sl_distance){NAN, NAN, NAN, NAN, NAN};
-    f->ratio = f->value = f->bound_floor = NAN;
+    f->ratio = f->value = f->by_floor = f->limit = NAN;
     if (f->missing_a || f->missing_b) {
         f->why_not = f->missing_a && f->missing_b ? "unknown in both"
                      : f->missing_a               ? "unknown in A"
@@ -649,8 +655,9 @@ static void compare_part(struct job *j, int cls, int dir, struct sl_selection *s
     view_class(&j->b, cls);
     view_totals(&j->a, &p, &s->a);
     view_totals(&j->b, &p, &s->b);
+    view_split(&j->a, cls, s->b.flows, j->c->options.seed, j->c->options.splits);
+    s->floor_flows = s->b.flows < s->a.flows / 2 ? s->b.flows : s->a.flows / 2;
     struct rule rule = {.factor = j->c->options.factor, .min_effect = j->c->options.min_effect};
-    rule.scale = fmax(1, sqrt((1 + (double)s->a.flows / (double)s->b.flows) / 4));
     s->fields = sl_alloc(N_FIELDS * sizeof *s->fields);
     for (size_t i = 0; i < N_FIELDS; i++) {
         if (!field_applies(fields[i].id, cls, dir))
@@ -827,7 +834,7 @@ static size_t equal_fields(const struct sl_comparison *c)
 static void add_worst(struct sl_str *s, const struct sl_field_result *f)
 {
     sl_str_addf(s, "%s (%s %.2g, floor %.2g)", f->field->title, sl_metric_name(f->by), f->value,
-                f->bound_floor);
+                f->by_floor);
 }
 
 static void parts_text(const struct sl_comparison *c, struct sl_str *s)
@@ -940,7 +947,6 @@ struct sl_comparison *sl_compare(const struct sl_sample_set *a, const struct sl_
     view_init(&j.b, b);
     j.a.count_bin_ns = j.b.count_bin_ns = series_bin(&j.a, &j.b, COUNT_BIN_NS);
     match_names(&j);
-    view_halves(&j.a, j.c->options.seed, j.c->options.splits);
     describe(&j.a, &j.c->a);
     describe(&j.b, &j.c->b);
     compare_all(&j);

@@ -7,15 +7,17 @@
  *
  * Floor    the same distance between two random halves of A, split by flow, so that packets of one
  *          flow stay together; mean and standard deviation over k splits. A distance at the floor
- *          cannot be improved. When B has fewer flows than a third of A, more scatter than between
- *          halves is to be expected: the floor counts f times in the judgement,
- *          f = max(1, sqrt((1 + n_A/n_B)/4)) with n in flows (f^2 for JSD, which is quadratic).
+ *          cannot be improved. When B has fewer flows than half of A, so few scatter more: one part
+ *          then has as many flows as B, the other the rest. Fields that measure how much there is
+ *          (counts per window, scaling, concurrent flows, degrees) keep to halves, since parts of
+ *          unequal size would differ in that alone.
  * Rule     a field differs when its distance is larger than both `factor` x floor and `min_effect`.
- *          The distance is JSD for categories and popularity; the worse of nW1 and KS for
- *          quantities; the RMS difference of y_j, in octaves of energy, for logscale diagrams.
- *          min_effect counts a tenth for JSD, which is quadratic, and ten times for octaves. Not
- * judged: fewer than SL_COMPARE_MIN values on a side, fewer than SL_COMPARE_MIN_FLOWS flows in A or
- * B. The verdict is that of all traffic together; directions and classes are reported beside it.
+ *          JSD and KS end at 1: for them the limit is at most half way from the floor to 1. The
+ *          distance is JSD for categories and popularity; the worse of nW1 and KS for quantities;
+ *          the RMS difference of y_j, in octaves of energy, for logscale diagrams. min_effect
+ *          counts a tenth for JSD, which is quadratic, and ten times for octaves. Fewer than
+ *          SL_COMPARE_MIN values on a side, or SL_COMPARE_MIN_FLOWS flows, are not judged.
+ * Verdict  that of all traffic together; directions and classes are reported beside it.
  * Copies   `below` marks a distance under a fifth of the floor: independent samples of one process
  *          are rarely that close.
  * Output   a terminal table, one JSON object "sluice.compare/1" (no NaN: null), one HTML page.
@@ -71,10 +73,10 @@ struct sl_field_result {
     size_t bins; // inner bins; entries that occur, for tables
     struct sl_distance d, floor, floor_sd;
     int splits; // that gave a floor
-    // The judgement: by which distance, its value, its floor times f, value over that (INFINITY
-    // when the floor is 0).
+    // The judgement: by which distance, its value, its floor, value over floor (INFINITY when the
+    // floor is 0).
     enum sl_metric by;
-    double value, bound_floor, ratio;
+    double value, by_floor, ratio, limit; // limit: beyond it the field differs
     bool judged, differs, below;
     bool negligible;     // above factor x floor, but not above min_effect
     const char *why_not; // when not judged
@@ -86,6 +88,10 @@ struct sl_field_result {
     size_t n_top;
     struct sl_scaling *scaling;
 };
+
+// The size of a difference on one scale for all distances: the root of JSD, which is quadratic; ten
+// octaves are as far as can be. 0 when not judged.
+double sl_field_effect(const struct sl_field_result *f);
 
 enum { SL_ACF_MAX = 100, SL_DISPERSIONS = 5, SL_RATE_BINS = 240 };
 struct sl_acf_pair {
@@ -108,6 +114,7 @@ struct sl_selection {
     int direction;   // -1 = both
     struct sl_totals a, b;
     struct sl_field_result *fields;
+    uint64_t floor_flows; // in the smaller part of A that the floor is measured with
     size_t n_fields, judged, differing;
     const struct sl_field_result *worst; // the largest difference; NULL when none differs
     double mean_jsd, mean_nw1, mean_ks;  // over fields that have them and are judged

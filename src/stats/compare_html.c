@@ -312,7 +312,7 @@ static void field_row(struct sl_str *out, const struct sl_field_result *f, doubl
     sl_str_addf(out, "<td class=\"wideonly\"><span class=\"unit\">%s</span></td>",
                 sl_metric_name(f->by));
     figure_cell(out, "wideonly by", f->value);
-    figure_cell(out, "wideonly", f->judged ? f->bound_floor : NAN);
+    figure_cell(out, "wideonly", f->judged ? f->by_floor : NAN);
     figure_cell(out, "wideonly", f->d.jsd);
     figure_cell(out, "wideonly", f->d.nw1);
     figure_cell(out, "wideonly", f->d.ks);
@@ -573,27 +573,42 @@ static void part_summary(struct sl_str *out, const struct sl_selection *s)
 
 static bool drawable(const struct sl_field_result *f)
 {
-    return shown(f) && f->field->kind != SL_FIELD_SCALING;
+    return f->judged && f->field->kind != SL_FIELD_SCALING && (f->ecdf_a || f->top);
+}
+
+// The largest difference not yet shown.
+static const struct sl_field_result *next_worst(const struct sl_selection *s,
+                                                const struct sl_field_result *const *done, size_t n)
+{
+    const struct sl_field_result *best = NULL;
+    for (size_t i = 0; i < s->n_fields; i++) {
+        const struct sl_field_result *f = &s->fields[i];
+        bool seen = !drawable(f);
+        for (size_t k = 0; k < n && !seen; k++)
+            seen = done[k] == f;
+        if (seen || (best && best->differs > f->differs))
+            continue;
+        if (!best || f->differs > best->differs || sl_field_effect(f) > sl_field_effect(best))
+            best = f;
+    }
+    return best;
 }
 
 static void part_pictures(struct sl_str *out, const struct sl_selection *s)
 {
-    size_t n = 0;
-    sl_str_add(out, "<h3>Farthest apart</h3>\n<div class=\"grid3\">\n");
-    for (int differs = 1; differs >= 0; differs--)
-        for (size_t i = 0; i < s->n_fields && n < PART_PLOTS; i++) {
-            const struct sl_field_result *f = &s->fields[i];
-            if (!drawable(f) || f->differs != (differs == 1) || (!f->ecdf_a && !f->top))
-                continue;
-            if (!differs && f->field->kind != SL_FIELD_NUMBER)
-                continue;
-            if (f->ecdf_a)
-                ecdf_picture(out, f);
-            else
-                mix_picture(out, f);
-            n++;
-        }
-    sl_str_add(out, "</div>\n");
+    const struct sl_field_result *done[PART_PLOTS] = {0}, *f;
+    bool any = next_worst(s, done, 0) != NULL;
+    if (any)
+        sl_str_add(out, "<h3>Farthest apart</h3>\n<div class=\"grid3\">\n");
+    for (size_t n = 0; n < PART_PLOTS && (f = next_worst(s, done, n)); n++) {
+        done[n] = f;
+        if (f->ecdf_a)
+            ecdf_picture(out, f);
+        else
+            mix_picture(out, f);
+    }
+    if (any)
+        sl_str_add(out, "</div>\n");
     if (s->rate_a || s->rate_b) {
         sl_str_add(out, "<h3>Rates over time</h3>\n<div class=\"grid2\">\n");
         rate_pictures(out, s);
@@ -613,7 +628,7 @@ static void directions_of_class(struct sl_str *out, const struct sl_comparison *
                         sl_metric_name(s->worst->by));
             plot_figure(out, s->worst->value);
             sl_str_add(out, ", floor ");
-            plot_figure(out, s->worst->bound_floor);
+            plot_figure(out, s->worst->by_floor);
             sl_str_add(out, ")");
         }
         sl_str_add(out, "</p>\n");
@@ -661,15 +676,17 @@ static void add_method(struct sl_str *out, const struct sl_comparison *c)
     sl_str_addf(
         out,
         "<dt>Sampling floor</dt><dd>The same distance between two random halves of A, split "
-        "by flow: the mean over %d splits, seed %" PRIu64 ". Two recordings of one and the "
-        "same network would be about that far apart, so a distance at the floor cannot be "
-        "improved; one far below it is a sign of copying. When B has much fewer flows than "
-        "A, the floor is raised to what so few flows scatter.</dd>\n",
+        "by flow: the mean over %d splits, seed %" PRIu64
+        ". Two recordings of one and the same network would be about that far apart, so a "
+        "distance at the floor cannot be improved; one far below it is a sign of copying. "
+        "When B has fewer flows than half of A, one part has as many as B and the other the "
+        "rest; only counts, scaling, concurrent flows and degrees keep to halves.</dd>\n",
         o->splits, o->seed);
     sl_str_addf(out,
                 "<dt>When a field differs</dt><dd>Its distance is larger than %g times the floor "
-                "and larger than %g (%g for JSD, %g octaves for scaling). At least %d values on "
-                "each side and %d flows are needed to judge.</dd>\n",
+                "(for JSD and KS, which end at 1, at most half way from the floor to 1) and larger "
+                "than %g (%g for JSD, %g octaves for scaling). At least %d values on each side and "
+                "%d flows are needed to judge.</dd>\n",
                 o->factor, o->min_effect, o->min_effect / 10, o->min_effect * 10, SL_COMPARE_MIN,
                 SL_COMPARE_MIN_FLOWS);
     sl_str_add(

@@ -48,11 +48,12 @@ enum field_id {
 struct view {
     const struct sl_sample_set *set;
     unsigned known;
-    int64_t t0, t1;           // first and last instant; t1 < t0 = unknown
-    uint16_t *cls, *label;    // [flows] numbers common to both inputs; the last number is "none"
-    uint32_t *per_flow[2];    // [flows] packets of each direction in the packets array
-    uint64_t *flow_bytes[2];  // [flows] and their bytes
-    uint8_t *side;            // [flows] bit k = in the first half of split k
+    int64_t t0, t1;          // first and last instant; t1 < t0 = unknown
+    uint16_t *cls, *label;   // [flows] numbers common to both inputs; the last number is "none"
+    uint32_t *per_flow[2];   // [flows] packets of each direction in the packets array
+    uint64_t *flow_bytes[2]; // [flows] and their bytes
+    // [flows] bit k = in the first part of split k: halves, and parts of B's size (see compare.h).
+    uint8_t *halves, *matched;
     int64_t count_bin_ns;     // of T_PACKETS, T_BYTES: COUNT_BIN_NS, or more for a very long input
     uint32_t addresses;       // largest id + 1
     uint32_t classes, labels; // common numbers, without "none"
@@ -64,13 +65,17 @@ struct view {
 };
 struct part {     // of the traffic
     int cls, dir; // -1 = all
-    int split;    // -1 = not split; else the half `half` of it
+    int split;    // -1 = not split; else part `half` of it
     int half;
+    bool matched; // by `matched` instead of `halves`
 };
 void view_init(struct view *v, const struct sl_sample_set *set);
 void view_done(struct view *v);
 void view_class(struct view *v, int cls); // selects packets
-void view_halves(struct view *v, uint64_t seed, int splits);
+// Parts the flows of a class (-1 = all): in halves, and with `first` flows in the first part.
+void view_split(struct view *v, int cls, uint64_t first, uint64_t seed, int splits);
+// Does the field measure how much there is? Then only parts of equal size can be compared.
+bool field_extensive(int field);
 void view_totals(const struct view *v, const struct part *p, struct sl_totals *out);
 
 struct values {
@@ -93,7 +98,7 @@ void field_sequence(const struct view *v, int field, const struct part *p, struc
 // are addresses.
 size_t field_table_size(const struct view *v, int field);
 void field_table(const struct view *v, int field, const struct part *p, double *count);
-// Both halves of all splits in one go: count[(split * 2 + half) * size + entry].
+// Both parts of all matched splits in one go: count[(split * 2 + half) * size + entry].
 bool field_tables_split(const struct view *v, int field, const struct part *p, int splits,
                         double *count);
 size_t field_ranks(const struct view *v, int field, const struct part *p, double **count);

@@ -107,7 +107,7 @@ void plot_figure(struct sl_str *out, double v)
     else if (v > 0 && v < 0.00005)
         sl_str_add(out, "&lt; 0.0001");
     else
-        sl_str_addf(out, v >= 10 ? "%.1f" : v >= 1 ? "%.2f" : "%.4f", v);
+        sl_str_addf(out, v >= 10 ? "%.1f" : v >= 2 ? "%.2f" : "%.4f", v);
 }
 
 static void start(struct sl_str *out, const char *style, int width, double height,
@@ -202,6 +202,19 @@ static void widen(struct axis *a, const struct sl_ecdf_point *e, size_t n)
     }
 }
 
+// A few values far to the right would squeeze all others: a linear axis ends where 99.6 % of both
+// are shown.
+static void trim(struct axis *a, const struct sl_field_result *f)
+{
+    double most = -INFINITY;
+    for (size_t i = 0; i < f->n_ecdf_a; i++)
+        most = f->ecdf_a[i].f < 0.996 ? fmax(most, f->ecdf_a[i].x) : most;
+    for (size_t i = 0; i < f->n_ecdf_b; i++)
+        most = f->ecdf_b[i].f < 0.996 ? fmax(most, f->ecdf_b[i].x) : most;
+    if (!a->log && isfinite(most) && a->hi - a->lo > 2 * (most - a->lo) && most > a->lo)
+        a->hi = a->lo + 1.15 * (most - a->lo);
+}
+
 static void settle(struct axis *a)
 {
     if (!(a->lo <= a->hi))
@@ -253,6 +266,7 @@ void plot_ecdf(struct sl_str *out, const struct sl_field_result *f)
     p.x.lo = INFINITY, p.x.hi = -INFINITY;
     widen(&p.x, f->ecdf_a, f->n_ecdf_a);
     widen(&p.x, f->ecdf_b, f->n_ecdf_b);
+    trim(&p.x, f);
     settle(&p.x);
     const char *unit = rank ? "" : f->field->unit;
     start(out, "", W, H, f->field->title);

@@ -49,7 +49,7 @@ static void field_row(struct sl_table *t, const struct sl_field_result *f)
     figure_cell(t, f->d.ks);
     figure_cell(t, f->scaling ? f->scaling->diff.rms : NAN);
     sl_table_cell(t, sl_metric_name(f->by));
-    figure_cell(t, f->judged ? f->bound_floor : NAN);
+    figure_cell(t, f->judged ? f->by_floor : NAN);
     ratio_cell(t, f);
     if (f->differs) {
         sl_table_cell(t, "differs");
@@ -87,7 +87,7 @@ static void part_row(struct sl_table *t, const struct sl_selection *s)
     figure_cell(t, s->mean_nw1);
     if (s->worst)
         sl_table_cellf(t, "%s (%s %.2g, floor %.2g)", s->worst->field->title,
-                       sl_metric_name(s->worst->by), s->worst->value, s->worst->bound_floor);
+                       sl_metric_name(s->worst->by), s->worst->value, s->worst->by_floor);
     else
         sl_table_cell(t, s->judged ? "" : "too little to judge");
 }
@@ -163,7 +163,7 @@ void sl_comparison_text(const struct sl_comparison *c, bool colour, struct sl_st
     sl_str_addf(
         out,
         "JSD in base 2 (its square root is a distance); nW1 = W1 / (p99 - p1 of A); KS = D; "
-        "RMS in octaves of energy.\nFloor: mean over %d splits of A's flows in halves, "
+        "RMS in octaves of energy.\nFloor: mean over %d splits of A's flows in two parts, "
         "seed %" PRIu64 ".\n",
         c->options.splits, c->options.seed);
     bool good = c->verdict == SL_VERDICT_SAME || c->verdict == SL_VERDICT_IDENTICAL;
@@ -348,8 +348,9 @@ static json_t *field_json(const struct sl_field_result *f)
     set(j, "judged", json_boolean(f->judged));
     set(j, "by", f->by ? json_string(sl_metric_name(f->by)) : json_null());
     set_real(j, "value", f->value);
-    set_real(j, "floor", f->bound_floor);
+    set_real(j, "floor", f->by_floor);
     set_real(j, "ratio", f->ratio);
+    set_real(j, "limit", f->limit);
     set(j, "differs", json_boolean(f->differs));
     set(j, "negligible", json_boolean(f->negligible));
     set(j, "below_floor", json_boolean(f->below));
@@ -406,6 +407,7 @@ static json_t *selection_json(const struct sl_selection *s)
                                         : "backward"));
     set(o, "a", totals_json(&s->a));
     set(o, "b", totals_json(&s->b));
+    set_count(o, "floor_flows", s->floor_flows);
     set_count(o, "fields_judged", s->judged);
     set_count(o, "fields_differing", s->differing);
     set(o, "worst", s->worst ? json_string(s->worst->field->key) : json_null());

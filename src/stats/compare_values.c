@@ -90,7 +90,8 @@ void view_done(struct view *v)
 {
     free(v->cls);
     free(v->label);
-    free(v->side);
+    free(v->halves);
+    free(v->matched);
     free(v->own);
     for (int d = 0; d < 2; d++) {
         free(v->per_flow[d]);
@@ -122,33 +123,55 @@ void view_class(struct view *v, int cls)
     v->n_packets = n;
 }
 
-// Exactly half of the flows each time: flow i is taken with probability (still wanted)/(still
-// left).
-void view_halves(struct view *v, uint64_t seed, int splits)
+// Exactly `first` flows each time: flow i is taken with probability (still wanted)/(still left).
+static void draw(const struct view *v, int cls, uint64_t first, uint64_t of, uint8_t *side,
+                 int split, struct sl_rng *rng)
+{
+    for (size_t i = 0; i < v->set->flows.len; i++) {
+        if (cls >= 0 && v->cls[i] != cls)
+            continue;
+        if (sl_rng_below(rng, of--) < first) {
+            side[i] |= (uint8_t)(1u << split);
+            first--;
+        }
+    }
+}
+
+void view_split(struct view *v, int cls, uint64_t first, uint64_t seed, int splits)
 {
     size_t n = v->set->flows.len;
-    v->side = sl_alloc(n + 1);
+    uint64_t of = 0;
+    for (size_t i = 0; i < n; i++)
+        of += cls < 0 || v->cls[i] == cls;
+    if (!v->halves) {
+        v->halves = sl_alloc(n + 1);
+        v->matched = sl_alloc(n + 1);
+    }
+    memset(v->halves, 0, n + 1);
+    memset(v->matched, 0, n + 1);
     for (int k = 0; k < splits; k++) {
         struct sl_rng rng = sl_rng_stream(seed, "stats.halves", (uint64_t)k);
-        size_t want = n / 2;
-        for (size_t i = 0; i < n; i++)
-            if (sl_rng_below(&rng, n - i) < want) {
-                v->side[i] |= (uint8_t)(1u << k);
-                want--;
-            }
+        draw(v, cls, of / 2, of, v->halves, k, &rng);
+        rng = sl_rng_stream(seed, "stats.halves", (uint64_t)k); // the same ones, when sizes are
+        draw(v, cls, first < of / 2 ? first : of / 2, of, v->matched, k, &rng);
     }
+}
+
+static unsigned part_of(const struct view *v, const struct part *p, size_t flow)
+{
+    return (p->matched ? v->matched : v->halves)[flow] >> p->split & 1u;
 }
 
 static bool flow_in(const struct view *v, const struct part *p, size_t i)
 {
     return (p->cls < 0 || v->cls[i] == p->cls) &&
-           (p->split < 0 || (v->side[i] >> p->split & 1) == p->half);
+           (p->split < 0 || (int)part_of(v, p, i) == p->half);
 }
 
 static bool packet_in(const struct view *v, const struct part *p, const struct sl_sample_packet *q)
 { // the class is that of v->packets
     return (p->dir < 0 || q->direction == p->dir) &&
-           (p->split < 0 || (v->side[q->flow] >> p->split & 1) == p->half);
+           (p->split < 0 || (int)part_of(v, p, q->flow) == p->half);
 }
 
 static uint64_t of_dirs(const uint64_t v[2], int dir)
@@ -471,7 +494,7 @@ static inline void add_counts(const struct view *v, const struct part *p, int sp
         const struct sl_sample_packet *q = &v->packets[i];
         if (!packet_in(v, p, q))
             continue;
-        int half = split < 0 ? 0 : v->side[q->flow] >> split & 1;
+        int half = split < 0 ? 0 : v->halves[q->flow] >> split & 1;
         x[half][(uint64_t)(q->ts_ns - v->t0) / (uint64_t)bin_ns] += bytes ? q->bytes : 1;
     }
 }
@@ -574,6 +597,11 @@ bool rate_curve(const struct view *v, const struct part *p, struct sl_rate_curve
 }
 
 // ---- the doors ---------------------------------------------------------------------------------
+
+bool field_extensive(int field)
+{
+    return field == F_CONCURRENT || (field >= G_OUT && field <= G_TRIADS) || field >= T_PACKETS;
+}
 
 void field_sequence(const struct view *v, int field, const struct part *p, struct values *out)
 {
@@ -681,7 +709,7 @@ static void count_flows(const struct view *v, int field, const struct part *p, i
             if (!splits)
                 count[e] += w;
             for (int k = 0; k < splits; k++)
-                count[(size_t)(2 * k + (v->side[i] >> k & 1)) * size + e] += w;
+                count[(size_t)(2 * k + (v->matched[i] >> k & 1)) * size + e] += w;
         }
     }
 }
@@ -697,7 +725,7 @@ static void count_packets(const struct view *v, int field, const struct part *p,
         if (!splits)
             count[e]++;
         for (int k = 0; k < splits; k++)
-            count[(size_t)(2 * k + (v->side[q->flow] >> k & 1)) * 256 + e]++;
+            count[(size_t)(2 * k + (v->matched[q->flow] >> k & 1)) * 256 + e]++;
     }
 }
 

@@ -171,17 +171,18 @@ void sl_bins_auto(struct sl_bins *b, const struct sl_dist *r, bool log_bins)
 {
     *b = (struct sl_bins){.lo = 0, .hi = 1, .n = 1, .log = log_bins};
     struct sl_dist d = *r;
-    if (log_bins) { // zeros have a cell of their own
+    if (log_bins && d.n) { // zeros have a cell of their own
         size_t zeros = 0;
         while (zeros < d.n && !(d.x[zeros] > 0))
             zeros++;
         d.x += zeros;
         d.w = d.w ? d.w + zeros : NULL;
         d.n -= zeros;
-        b->lo = 1, b->hi = 2;
     }
-    if (!d.n)
+    if (!d.n) {
+        b->lo = log_bins ? 1 : 0, b->hi = b->lo + 1;
         return;
+    }
     b->lo = d.x[0], b->hi = d.x[d.n - 1];
     double q1 = sl_dist_quantile(&d, 0.25), q3 = sl_dist_quantile(&d, 0.75);
     // Weights are times or shares, not counts: n is how many values there are.
@@ -454,28 +455,29 @@ void sl_distance_splits(const double *x, const uint32_t *tag, size_t n, const ui
     free(cells);
 }
 
+// Tables of ports are long and mostly empty: what occurs on neither side is left out first.
 void sl_distance_tables(const double *p, const double *q, size_t n, bool ordered,
                         struct sl_distance *out)
 {
-    *out = (struct sl_distance){.jsd = sl_jsd2(p, q, n),
-                                .tv = sl_total_variation(p, q, n),
+    double *x = sl_alloc((3 * n + 1) * sizeof *x), *a = x + n, *b = a + n;
+    size_t m = 0;
+    for (size_t i = 0; i < n; i++)
+        if (p[i] > 0 || q[i] > 0)
+            x[m] = (double)i, a[m] = p[i], b[m++] = q[i];
+    *out = (struct sl_distance){.jsd = sl_jsd2(a, b, m),
+                                .tv = sl_total_variation(a, b, m),
                                 .w1 = NAN,
                                 .nw1 = NAN,
                                 .ks = NAN};
-    if (!ordered || isnan(out->jsd))
-        return;
-    double *x = sl_alloc(n * sizeof *x);
-    for (size_t i = 0; i < n; i++)
-        x[i] = (double)i;
-    struct sl_dist a = {x, p, n}, b = {x, q, n};
-    struct walk w = merge(&a, &b);
-    out->w1 = w.w1;
-    out->ks = w.ks;
-    double scale = sl_dist_quantile(&a, 0.99) - sl_dist_quantile(&a, 0.01);
-    if (!(scale > 0)) {
-        double lo = sl_dist_quantile(&a, 0), hi = sl_dist_quantile(&a, 1);
-        scale = hi - lo;
+    if (ordered && !isnan(out->jsd)) {
+        struct sl_dist da = {x, a, m}, db = {x, b, m};
+        struct walk w = merge(&da, &db);
+        double scale = sl_dist_quantile(&da, 0.99) - sl_dist_quantile(&da, 0.01);
+        if (!(scale > 0))
+            scale = sl_dist_quantile(&da, 1) - sl_dist_quantile(&da, 0);
+        out->w1 = w.w1;
+        out->ks = w.ks;
+        out->nw1 = normalised(w.w1, scale);
     }
-    out->nw1 = normalised(w.w1, scale);
     free(x);
 }
