@@ -75,13 +75,12 @@ static inline uint32_t sl_read_be32(struct sl_reader *r)
     return sl_read_be(r, 4);
 }
 
-// The next n bytes as a reader of their own. When there are fewer it holds what there is, and both
-// say short_read: what stands before the cut can still be read.
+// The next n bytes as a reader of their own. When there are fewer it holds what there is, so that
+// what stands before the cut can still be read, and r says short_read.
 static inline struct sl_reader sl_read_part(struct sl_reader *r, size_t n)
 {
     struct sl_reader part = {.p = r->p, .end = r->end};
     if (sl_read_left(r) < n) {
-        part.short_read = true;
         r->short_read = true;
         r->p = r->end;
         return part;

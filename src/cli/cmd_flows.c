@@ -176,6 +176,11 @@ static void warn_of_losses(const json_t *s)
     if (evicted)
         sl_warn("the flow table was full: %" PRId64 " flows were evicted early; raise --max-flows",
                 evicted);
+    if (num(json_object_get(s, "cic"), "segments_not_kept"))
+        sl_warn("%" PRId64
+                " TCP segments were too many to remember: a repetition of one of them is "
+                "not counted as a retransmission",
+                num(json_object_get(s, "cic"), "segments_not_kept"));
     if (num(p, "fragments_without_first"))
         sl_warn("%" PRId64
                 " later fragments came without their first: they count as flows with port 0",

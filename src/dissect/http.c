@@ -74,7 +74,8 @@ static enum sl_http_result read_status_line(struct line l, struct sl_http_facts 
     }
     if (l.len < sizeof shape - 1)
         return l.whole ? SL_HTTP_NOT : SL_HTTP_NEED_MORE;
-    if (l.len > 12 && l.p[12] != ' ')
+    bool end_cut = l.len == 13 && !l.whole && l.p[12] == '\r';
+    if (l.len > 12 && l.p[12] != ' ' && !end_cut)
         return SL_HTTP_NOT;
     out->version = (uint8_t)(10 + l.p[7] - '0');
     out->status = (uint16_t)((l.p[9] - '0') * 100 + (l.p[10] - '0') * 10 + l.p[11] - '0');

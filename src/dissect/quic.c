@@ -67,8 +67,8 @@ static const uint8_t *salt_of(uint32_t v)
                                         0x86, 0xf1, 0x9c, 0x61, 0x11, 0xe0, 0x43, 0x90, 0xa8, 0x99};
     static const uint8_t draft23[20] = {0xc3, 0xee, 0xf7, 0x12, 0xc7, 0x2e, 0xbb, 0x5a, 0x11, 0xa7,
                                         0xd2, 0x43, 0x2b, 0xb4, 0x63, 0x65, 0xbe, 0xf9, 0xf5, 0x02};
-    static const uint8_t draft22[20] = {0x7f, 0xbc, 0xdb, 0x0e, 0x7c, 0x66, 0xbb, 0xe9, 0x2a, 0x96,
-                                        0xcd, 0x21, 0x51, 0x9e, 0xbd, 0x7a, 0x02, 0x64, 0x41, 0x90};
+    static const uint8_t draft22[20] = {0x7f, 0xbc, 0xdb, 0x0e, 0x7c, 0x66, 0xbb, 0xe9, 0x19, 0x3a,
+                                        0x96, 0xcd, 0x21, 0x51, 0x9e, 0xbd, 0x7a, 0x02, 0x64, 0x4a};
     static const uint8_t t050[20] = {0x7f, 0xf5, 0x79, 0xe5, 0xac, 0xd0, 0x72, 0x91, 0x55, 0x80,
                                      0x30, 0x4c, 0x43, 0xa2, 0x36, 0x7c, 0x60, 0x48, 0x83, 0x10};
     static const uint8_t t051[20] = {0x7a, 0x4e, 0xde, 0xf4, 0xe7, 0xcc, 0xee, 0x5f, 0xa4, 0x50,
@@ -233,8 +233,10 @@ static void skip_ack(struct sl_reader *r, bool ecn) // RFC 9000 section 19.3
 }
 
 // Frames that an Initial may hold: RFC 9000 section 12.4. What is behind another one is let go.
-static void read_frames(const uint8_t *plain, size_t len, struct sl_quic_hello *h)
+// Google's T050 and T051 have another number for CRYPTO.
+static void read_frames(uint32_t version, const uint8_t *plain, size_t len, struct sl_quic_hello *h)
 {
+    uint64_t crypto = is_google(version) ? 8 : 6;
     struct sl_reader r = sl_reader(plain, len);
     while (sl_read_left(&r)) {
         uint64_t type = read_varint(&r);
@@ -244,7 +246,7 @@ static void read_frames(const uint8_t *plain, size_t len, struct sl_quic_hello *
             skip_ack(&r, type == 3);
             continue;
         }
-        if (type != 6)
+        if (type != crypto)
             return;
         uint64_t offset = read_varint(&r), n = read_varint(&r);
         if (r.short_read || n > sl_read_left(&r))
@@ -261,18 +263,31 @@ static size_t whole_run(const struct sl_quic_hello *h)
     return n;
 }
 
+// Who forces negotiation by a reserved version has keys of the version of its day.
+static size_t open_by_id(const struct packet *p, const uint8_t *dcid, size_t dcid_len,
+                         uint8_t *plain)
+{
+    static const uint32_t of_the_day[] = {VERSION_1, 0xff00001d};
+    struct sl_quic_keys keys;
+    if (!is_reserved(p->version))
+        return sl_quic_client_keys(p->version, dcid, dcid_len, &keys) ? open_packet(p, &keys, plain)
+                                                                      : 0;
+    size_t n = 0;
+    for (size_t i = 0; !n && i < sizeof of_the_day / sizeof of_the_day[0]; i++)
+        if (sl_quic_client_keys(of_the_day[i], dcid, dcid_len, &keys))
+            n = open_packet(p, &keys, plain);
+    return n;
+}
+
 // Keys come from the identifier of the first Initial; a server's choice replaces it later on the
 // wire, and a Retry makes new keys, so the packet's own is tried as well.
 static size_t open_with_either(const struct packet *p, struct sl_quic_hello *h, uint8_t *plain)
 {
-    struct sl_quic_keys keys;
-    size_t n = 0;
-    if (h->keyed && sl_quic_client_keys(p->version, h->dcid, h->dcid_len, &keys))
-        n = open_packet(p, &keys, plain);
+    size_t n = h->keyed ? open_by_id(p, h->dcid, h->dcid_len, plain) : 0;
     bool same = h->keyed && h->dcid_len == p->dcid_len && !memcmp(h->dcid, p->dcid, p->dcid_len);
-    if (n || same || !sl_quic_client_keys(p->version, p->dcid, p->dcid_len, &keys))
+    if (n || same)
         return n;
-    n = open_packet(p, &keys, plain);
+    n = open_by_id(p, p->dcid, p->dcid_len, plain);
     if (n) {
         h->keyed = true;
         h->dcid_len = p->dcid_len;
@@ -288,7 +303,8 @@ static enum sl_quic_result open_initials(const uint8_t *datagram, size_t len,
     struct sl_reader r = sl_reader(datagram, len);
     for (int i = 0; i < MAX_PACKETS && sl_read_left(&r); i++) {
         struct packet p;
-        if (!read_invariant(&r, &p) || !salt_of(p.version) || p.dcid_len > MAX_CID)
+        if (!read_invariant(&r, &p) || p.dcid_len > MAX_CID ||
+            !(salt_of(p.version) || is_reserved(p.version)))
             break;
         p.type = type_of(p.version, p.first);
         if (p.type != SL_QUIC_INITIAL) {
@@ -302,7 +318,7 @@ static enum sl_quic_result open_initials(const uint8_t *datagram, size_t len,
         if (!n)
             continue;
         out->opened = true;
-        read_frames(plain, n, h);
+        read_frames(p.version, plain, n, h);
     }
     if (!out->opened)
         return SL_QUIC_DONE;
@@ -384,9 +400,9 @@ static enum sl_quic_result read_datagram(const uint8_t *d, size_t len, struct sl
     out->scid_len = p.scid_len;
     if (p.version == 0)
         return read_negotiation(&r, out);
-    bool fixed = p.first & 0x40; // may be greased once negotiated (RFC 9287): not by a first packet
-    if (!is_version(p.version) || !fixed ||
-        (!is_reserved(p.version) && (p.dcid_len > MAX_CID || p.scid_len > MAX_CID)))
+    // The fixed bit may be clear where both ends agreed (RFC 9287); a known version is sign enough.
+    bool known = is_version(p.version) && (p.first & 0x40 || !is_reserved(p.version));
+    if (!known || (!is_reserved(p.version) && (p.dcid_len > MAX_CID || p.scid_len > MAX_CID)))
         return SL_QUIC_NOT;
     out->type = type_of(p.version, p.first);
     struct sl_quic_hello own;

@@ -15,7 +15,7 @@
 enum { CHANGE_CIPHER_SPEC = 20, ALERT, HANDSHAKE, APPLICATION_DATA }; // RFC 8446 section 5.1
 enum { MAX_RECORD = 16384 + 2048 };                                   // RFC 5246 section 6.2.3
 enum { EXT_SNI = 0, EXT_GROUPS = 10, EXT_POINT_FORMATS = 11, EXT_ALPN = 16, EXT_VERSIONS = 43 };
-enum { MAX_JA3 = 8192 };
+enum { MAX_JA3 = 8192, WARNING_BYTES = 7 };
 
 static bool is_grease(uint16_t v) // RFC 8701: 0x0a0a, 0x1a1a, ...
 {
@@ -100,7 +100,7 @@ static void read_sni(struct sl_reader r, struct sl_tls_facts *out)
         for (size_t i = 0; i < len; i++)
             out->sni_odd = out->sni_odd || !host_name_letter(name[i]);
     }
-    out->malformed = out->malformed || list.short_read;
+    out->malformed = out->malformed || r.short_read || list.short_read;
 }
 
 static void read_alpn(struct sl_reader r, struct sl_tls_facts *out)
@@ -124,7 +124,7 @@ static void read_alpn(struct sl_reader r, struct sl_tls_facts *out)
             if (out->alpn[at] == ',')
                 out->alpn[at] = '?';
     }
-    out->malformed = out->malformed || list.short_read;
+    out->malformed = out->malformed || r.short_read || list.short_read;
 }
 
 // Finished versions count by number, drafts of 1.3 (0x7fNN, and 0xfbNN) between 1.2 and 1.3.
@@ -158,7 +158,7 @@ static void read_versions(struct sl_reader r, struct sl_tls_facts *out)
             out->version = v;
         }
     }
-    out->malformed = out->malformed || list.short_read;
+    out->malformed = out->malformed || r.short_read || list.short_read;
 }
 
 struct extensions {
@@ -323,7 +323,7 @@ enum sl_tls_result sl_dissect_tls_handshake(const uint8_t *messages, size_t len,
     if (r.short_read)
         return SL_TLS_NEED_MORE;
     struct sl_reader body = sl_read_part(&r, body_len);
-    return read_hello(body, body.short_read, out);
+    return read_hello(body, r.short_read, out);
 }
 
 // ---- records ---------------------------------------------------------------------------------
@@ -404,17 +404,18 @@ static enum sl_tls_result read_spread(const uint8_t *stream, size_t len, struct 
     return SL_TLS_NEED_MORE;
 }
 
-enum sl_tls_result sl_dissect_tls(const uint8_t *stream, size_t len, struct sl_tls_facts *out)
+static enum sl_tls_result read_records(const uint8_t *stream, size_t len, struct sl_tls_facts *out)
 {
-    memset(out, 0, sizeof *out);
-    if (!record_like(stream, len))
-        return read_v2_hello(stream, len, out);
     out->want_bytes = 5 + 4;
     if (len < 5)
         return SL_TLS_NEED_MORE;
     out->legacy_version = out->version = (uint16_t)(stream[1] << 8 | stream[2]);
     size_t record = (size_t)stream[3] << 8 | stream[4];
-    if (stream[0] != HANDSHAKE) // an alert has two bytes, or more when it is encrypted
+    if (stream[0] == ALERT && record == 2 && len < WARNING_BYTES) {
+        out->want_bytes = WARNING_BYTES; // a warning and then a hello, perhaps
+        return SL_TLS_NEED_MORE;
+    }
+    if (stream[0] != HANDSHAKE)
         return SL_TLS_DONE;
     if (len == 5)
         return SL_TLS_NEED_MORE;
@@ -426,6 +427,32 @@ enum sl_tls_result sl_dissect_tls(const uint8_t *stream, size_t len, struct sl_t
             return sl_dissect_tls_handshake(stream + 5, body + 4, out);
     }
     return read_spread(stream, len, out);
+}
+
+// A server may warn before its hello, for one that it does not know the name: RFC 6066 section 3.
+static bool is_warning(const uint8_t *p, size_t len)
+{
+    enum { WARNING = 1, CLOSE_NOTIFY = 0 };
+    return len >= WARNING_BYTES && p[0] == ALERT && p[3] == 0 && p[4] == 2 && p[5] == WARNING &&
+           p[6] != CLOSE_NOTIFY;
+}
+
+enum sl_tls_result sl_dissect_tls(const uint8_t *stream, size_t len, struct sl_tls_facts *out)
+{
+    memset(out, 0, sizeof *out);
+    if (!record_like(stream, len))
+        return read_v2_hello(stream, len, out);
+    size_t skip = 0;
+    while (is_warning(stream + skip, len - skip) && skip < 4 * WARNING_BYTES)
+        skip += WARNING_BYTES;
+    if (skip && !record_like(stream + skip, len - skip))
+        skip = 0;
+    enum sl_tls_result res = read_records(stream + skip, len - skip, out);
+    if (res == SL_TLS_NEED_MORE)
+        out->want_bytes += (uint32_t)skip;
+    if (!out->legacy_version && skip)
+        out->legacy_version = out->version = (uint16_t)(stream[1] << 8 | stream[2]);
+    return res;
 }
 
 enum sl_tls_result sl_dissect_dtls(const uint8_t *datagram, size_t len, struct sl_tls_facts *out)
@@ -454,7 +481,7 @@ enum sl_tls_result sl_dissect_dtls(const uint8_t *datagram, size_t len, struct s
         return SL_TLS_DONE;
     }
     struct sl_reader hello = sl_read_part(&body, fragment);
-    enum sl_tls_result res = read_hello(hello, hello.short_read || fragment < total, out);
+    enum sl_tls_result res = read_hello(hello, body.short_read || fragment < total, out);
     if (res == SL_TLS_NEED_MORE && !out->legacy_version)
         out->legacy_version = out->version = version;
     return res == SL_TLS_NOT ? SL_TLS_NOT : SL_TLS_DONE; // what is left comes in other datagrams

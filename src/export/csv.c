@@ -105,5 +105,9 @@ static bool csv_open(struct sl_export *x, struct sl_error *err)
     return true;
 }
 
-const struct sl_writer sl_writer_csv = {
-    .name = "csv", .suffix = ".csv", .missing = "empty cell", .open = csv_open, .row = csv_row};
+const struct sl_writer sl_writer_csv = {.name = "csv",
+                                        .suffix = ".csv",
+                                        .missing = "empty cell",
+                                        .parts = true,
+                                        .open = csv_open,
+                                        .row = csv_row};

@@ -164,6 +164,35 @@ struct sl_export *sl_export_open(const struct sl_export_options *opt,
     return NULL;
 }
 
+struct sl_export *sl_export_part(const struct sl_export *x)
+{
+    if (!x->writer->parts)
+        return NULL;
+    struct sl_export *part = sl_alloc(sizeof *part);
+    part->writer = x->writer;
+    part->opt = x->opt;
+    part->columns = x->columns;
+    part->n = x->n;
+    part->row_room = row_room(x);
+    sl_out_memory(&part->out);
+    struct sl_error ignored;
+    bool ok = part->writer->open(part, &ignored); // has no file that could fail
+    assert(ok), (void)ok;
+    part->out.len = 0; // the header
+    return part;
+}
+
+bool sl_export_append(struct sl_export *x, struct sl_export *part, struct sl_error *err)
+{
+    if (!sl_out_append(&x->out, &part->out, err)) {
+        x->failed = true;
+        return false;
+    }
+    x->rows += part->rows;
+    part->rows = 0;
+    return true;
+}
+
 bool sl_export_row(struct sl_export *x, const union sl_value *row, struct sl_error *err)
 {
     if (!x->writer->row(x, row, err)) {

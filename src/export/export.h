@@ -16,7 +16,7 @@
  *
  * Errors   SL_ERUN, naming the file; a full disk is named as such.
  *
- * Threads  one.
+ * Threads  one for each table, and one for each part of it.
  */
 #pragma once
 #include "base/error.h"
@@ -86,7 +86,14 @@ SL_MUST_USE bool sl_export_flush(struct sl_export *x,
                                  struct sl_error *err); // streams: what is complete goes out
 SL_MUST_USE bool
 sl_export_close(struct sl_export *x,
-                struct sl_error *err);     // completes the file; frees x also on failure
+                struct sl_error *err); // completes the file; frees x also on failure
+// Rows made beside the table, so that several threads can make them: sl_export_row and
+// sl_export_abort are all that a part takes. NULL: this format's rows depend on those before. The
+// table outlives its parts.
+struct sl_export *sl_export_part(const struct sl_export *x);
+// A part's rows behind those of the table; the part is empty afterwards.
+SL_MUST_USE bool sl_export_append(struct sl_export *x, struct sl_export *part,
+                                  struct sl_error *err);
 void sl_export_abort(struct sl_export *x); // throws the half-written file away
 uint64_t sl_export_rows(const struct sl_export *x);
 // "flows.parquet" -> PARQUET; "csv", "jsonl", "parquet", "npy", "zeek", "ipfix" by name. False when

@@ -130,6 +130,7 @@ static void jsonl_free(struct sl_export *x)
 const struct sl_writer sl_writer_jsonl = {.name = "jsonl",
                                           .suffix = ".jsonl",
                                           .missing = "null",
+                                          .parts = true,
                                           .open = jsonl_open,
                                           .row = jsonl_row,
                                           .free = jsonl_free};

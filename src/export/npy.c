@@ -211,6 +211,7 @@ const struct sl_writer sl_writer_npy = {
     .suffix = ".npy",
     .missing = "int: -9223372036854775808; real: NaN; time: NaT; bool: 255; text, list: empty",
     .seekable = true,
+    .parts = true,
     .open = npy_open,
     .row = npy_row,
     .close = npy_close,

@@ -10,6 +10,7 @@ struct sl_writer {
     const char *name, *suffix;
     const char *missing; // for the schema file
     bool seekable;       // patches its beginning at the end
+    bool parts;          // a row's bytes depend on nothing but the row
     bool (*open)(struct sl_export *x, struct sl_error *err);
     bool (*row)(struct sl_export *x, const union sl_value *row, struct sl_error *err);
     bool (*flush)(struct sl_export *x, struct sl_error *err); // NULL: the buffer goes out

@@ -670,11 +670,20 @@ static void prefetch_flow(const struct sl_index *x, uint32_t hash)
     __builtin_prefetch(f + 320, 1);
 }
 
+// Decoded by another thread, most likely.
+static void prefetch_slot(const struct sl_slot *s)
+{
+    const char *at = (const char *)s;
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + 64);
+    __builtin_prefetch(at + 128);
+}
+
 void sl_engine_update(struct sl_engine *e, int partition, const struct sl_slot *slots,
                       const struct sl_chunk *chunks, size_t n_chunks, int64_t clock_ns, int thread)
 {
     struct partition *t = &e->parts[partition];
-    enum { AHEAD = 4, FAR = 8, MOST = 4096 };
+    enum { AHEAD = 4, FAR = 8, FARTHEST = 16, MOST = 4096 };
     const struct sl_slot *mine[MOST]; // this partition's packets of the batch, in order
     size_t n = 0;
     for (size_t c = 0; c < n_chunks; c++) {
@@ -689,6 +698,8 @@ void sl_engine_update(struct sl_engine *e, int partition, const struct sl_slot *
         }
     }
     for (size_t k = 0; k < n; k++) {
+        if (k + FARTHEST < n)
+            prefetch_slot(mine[k + FARTHEST]);
         if (k + FAR < n)
             __builtin_prefetch(&t->index.buckets[mine[k + FAR]->hash & t->index.mask]);
         if (k + AHEAD < n)

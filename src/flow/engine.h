@@ -56,7 +56,7 @@ struct sl_slot { // a decoded packet on its way into the table
     uint8_t partition;
     bool low;  // its source is the key's low end
     bool skip; // not IP, or cut short: nobody's
-};
+} __attribute__((aligned(64))); // three lines: another processor's cache may hold them
 struct sl_chunk { // order of a chunk's slots by partition
     uint16_t order[SL_CHUNK];
     uint16_t start[SL_PARTITIONS + 1];

@@ -36,8 +36,10 @@ static const struct feature table[] = {
                 .type = TYPE_##type_,                                                              \
                 .unit = unit_,                                                                     \
                 .formula = formula_,                                                               \
-                .decimals = TYPE_##type_ == SL_COL_REAL ? number : 0,                              \
-                .width = TYPE_##type_ == SL_COL_TEXT || TYPE_##type_ == SL_COL_LIST ? number : 0}, \
+                .decimals = (uint8_t)(TYPE_##type_ == SL_COL_REAL ? (number) : 0),                 \
+                .width = (uint16_t)(TYPE_##type_ == SL_COL_TEXT || TYPE_##type_ == SL_COL_LIST     \
+                                        ? (number)                                                 \
+                                        : 0)},                                                     \
      .cic_name = cic},
 #include "flow/feature.def"
 #include "flow/feature_full.def"

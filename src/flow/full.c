@@ -270,7 +270,7 @@ static void note_tcp(struct sl_flow_full *x, const struct sl_packet *p, int dir)
     me->last_ack = p->tcp_ack;
     me->last_ack_ns = p->ts_ns;
     me->window = p->tcp_window;
-    me->seen = true;
+    me->seen = me->next_seq != 0; // a refusal has sequence number 0, which tells nothing
 }
 
 // ---- the first payload bytes

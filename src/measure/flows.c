@@ -24,6 +24,28 @@
 #include <time.h>
 #include <unistd.h>
 
+// What graph and confusion want to know of a flow.
+struct beside {
+    struct sl_graph_edge_in edge;
+    const struct sl_truth_row *server;
+    const char *service;   // its name in the registry
+    uint16_t service_port; // of the server, who may be the initiator
+};
+
+// A run of flows on their way out: made by any thread, put away in order.
+struct piece {
+    struct sl_export *rows; // NULL: no table, or one that takes rows in order only
+    struct beside *beside;  // of each flow; NULL = not wanted
+    size_t n;
+    uint64_t ends[SL_REASONS];
+};
+enum { TAKE_ROWS, TAKE_BESIDE, TAKERS };
+
+struct worker { // what a thread makes rows in
+    struct sl_feature_scratch *scratch;
+    union sl_value *row;
+};
+
 struct job {
     const struct sl_flows_options *opt;
     struct sl_trace *trace; // or
@@ -32,8 +54,9 @@ struct job {
     struct sl_export *table; // or
     struct sl_ipfix *ipfix;
     uint64_t rows;
-    struct sl_feature_scratch *scratch;
-    union sl_value *row;
+    struct worker workers[SL_PASS_MAX_THREADS + 1]; // the last one is on_flow's
+    struct piece pieces[2 * SL_PASS_PIECES];
+    bool in_order; // rows by on_flow, one after another
     char *provenance;
     struct sl_column cic_columns[SL_CIC_COLUMNS_MAX]; // semantics cic and cic-fixed
     struct sl_cic_row *cic_row;
@@ -150,13 +173,16 @@ static uint16_t service_port(const struct sl_tuple *u, bool swapped)
     return swapped ? u->sport : u->dport;
 }
 
-static void add_to_graph(struct job *j, const struct sl_flow_state *f,
-                         const struct sl_label_facts *facts)
+static void note_beside(const struct job *j, const struct sl_flow_state *f,
+                        const struct sl_label_facts *facts, struct beside *out)
 {
     struct sl_tuple u = sl_flow_tuple(f);
     const struct sl_truth_row *server = facts->truth.server, *client = facts->truth.client;
     bool swapped = facts->truth.swapped;
-    struct sl_graph_edge_in in = {
+    out->server = server;
+    out->service = sl_service_name(sl_labels_services(j->labels), facts->service);
+    out->service_port = service_port(&u, swapped);
+    out->edge = (struct sl_graph_edge_in){
         .src = u.src,
         .dst = u.dst,
         .src_who = swapped ? server : client,
@@ -164,9 +190,7 @@ static void add_to_graph(struct job *j, const struct sl_flow_state *f,
         .proto = u.proto,
         .port = service_port(&u, false),
         .cls = f->label,
-        .app = server && server->app[0]
-                   ? server->app
-                   : sl_service_name(sl_labels_services(j->labels), facts->service),
+        .app = server && server->app[0] ? server->app : out->service,
         .flows = f->segment == 0,
         .packets = {f->packets[0], f->packets[1]},
         .bytes = {f->bytes[0], f->bytes[1]},
@@ -174,19 +198,15 @@ static void add_to_graph(struct job *j, const struct sl_flow_state *f,
         .last_ns = sl_flow_last_ns(f),
         .statement = facts->truth.statement,
     };
-    sl_flow_graph_add(j->graph, &in);
 }
 
-static void add_to_confusion(struct job *j, const struct sl_flow_state *f,
-                             const struct sl_label_facts *facts)
+static void add_to_confusion(struct job *j, const struct beside *b)
 {
-    struct sl_tuple u = sl_flow_tuple(f);
-    struct sl_confusion_count one = {.flows = f->segment == 0,
-                                     .packets = (uint64_t)f->packets[0] + f->packets[1],
-                                     .bytes = f->bytes[0] + f->bytes[1]};
-    sl_confusion_add(j->confusion, u.proto, service_port(&u, facts->truth.swapped),
-                     sl_service_name(sl_labels_services(j->labels), facts->service),
-                     facts->truth.server, &one);
+    const struct sl_graph_edge_in *e = &b->edge;
+    struct sl_confusion_count one = {.flows = e->flows,
+                                     .packets = e->packets[0] + e->packets[1],
+                                     .bytes = e->bytes[0] + e->bytes[1]};
+    sl_confusion_add(j->confusion, e->proto, b->service_port, b->service, b->server, &one);
 }
 
 static bool add_to_ipfix(struct job *j, const struct sl_flow_state *f)
@@ -213,38 +233,88 @@ static bool add_to_ipfix(struct job *j, const struct sl_flow_state *f)
     return sl_ipfix_add(j->ipfix, &x, &j->err);
 }
 
-static void on_flow(void *ctx, const struct sl_engine *e, struct sl_flow_state *f)
+static bool put_row(struct job *j, struct worker *w, struct sl_export *to,
+                    const struct sl_engine *e, struct sl_flow_state *f,
+                    struct sl_flow_labels *labels, struct sl_error *err)
 {
-    struct job *j = ctx;
-    j->ends[f->end]++;
     struct sl_dpi_label dpi = {0};
     if (j->opt->dpi)
         sl_dpi_end(j->dpi[f->node.user[0]], (struct sl_dpi_flow **)&f->user, &dpi);
-    if (j->failed)
-        return;
-    if (j->ipfix) {
-        j->failed = !add_to_ipfix(j, f);
-        j->rows++;
+    if (!to)
+        return true;
+    if (dpi.name[0]) {
+        labels->dpi = (struct sl_text){dpi.name, strlen(dpi.name)};
+        labels->dpi_confidence = (struct sl_text){dpi.confidence, strlen(dpi.confidence)};
     }
-    if (!(j->table || j->graph || j->confusion))
-        return;
+    sl_features_row(j->features, e, f, labels, w->scratch, w->row);
+    return sl_export_row(to, w->row, err);
+}
+
+// Tables that take rows in order only, and IPFIX.
+static void on_flow(void *ctx, const struct sl_engine *e, struct sl_flow_state *f)
+{
+    struct job *j = ctx;
     struct sl_label_facts facts;
     struct sl_flow_labels labels;
-    sl_labels_fill(j->labels, f, &facts, &labels);
-    if (j->graph)
-        add_to_graph(j, f, &facts);
-    if (j->confusion)
-        add_to_confusion(j, f, &facts);
-    if (!j->table)
+    if (j->failed)
         return;
-    if (dpi.name[0]) {
-        labels.dpi = (struct sl_text){dpi.name, strlen(dpi.name)};
-        labels.dpi_confidence = (struct sl_text){dpi.confidence, strlen(dpi.confidence)};
-    }
-    sl_features_row(j->features, e, f, &labels, j->scratch, j->row);
     j->rows++;
-    if (!sl_export_row(j->table, j->row, &j->err))
-        j->failed = true;
+    sl_labels_fill(j->labels, f, &facts, &labels);
+    struct worker *w = &j->workers[SL_PASS_MAX_THREADS];
+    j->failed =
+        !put_row(j, w, j->table, e, f, &labels, &j->err) || (j->ipfix && !add_to_ipfix(j, f));
+}
+
+static void make(void *ctx, int thread, int piece, const struct sl_engine *e,
+                 struct sl_flow_state *const *flows, size_t n)
+{
+    struct job *j = ctx;
+    struct piece *p = &j->pieces[piece];
+    bool beside = j->graph || j->confusion, rows = j->table && !j->in_order;
+    p->n = n;
+    if (beside && !p->beside)
+        p->beside = sl_alloc(SL_PASS_PIECE_FLOWS * sizeof *p->beside);
+    if (rows && !p->rows)
+        p->rows = sl_export_part(j->table);
+    for (size_t i = 0; i < n; i++) {
+        struct sl_label_facts facts;
+        struct sl_flow_labels labels;
+        p->ends[flows[i]->end]++;
+        if (rows || beside)
+            sl_labels_fill(j->labels, flows[i], &facts, &labels);
+        if (beside)
+            note_beside(j, flows[i], &facts, &p->beside[i]);
+        struct sl_error never; // a part is memory
+        bool ok =
+            j->in_order || put_row(j, &j->workers[thread], p->rows, e, flows[i], &labels, &never);
+        (void)ok;
+    }
+}
+
+static void take_rows(struct job *j, struct piece *p)
+{
+    for (int i = 0; i < SL_REASONS; i++) {
+        j->ends[i] += p->ends[i];
+        p->ends[i] = 0;
+    }
+    if (!p->rows || j->failed)
+        return;
+    j->rows += p->n;
+    j->failed = !sl_export_append(j->table, p->rows, &j->err);
+}
+
+static void take(void *ctx, int what, int piece)
+{
+    struct job *j = ctx;
+    struct piece *p = &j->pieces[piece];
+    if (what == TAKE_ROWS)
+        take_rows(j, p);
+    for (size_t i = 0; what == TAKE_BESIDE && p->beside && i < p->n; i++) {
+        if (j->graph)
+            sl_flow_graph_add(j->graph, &p->beside[i].edge);
+        if (j->confusion)
+            add_to_confusion(j, &p->beside[i]);
+    }
 }
 
 static uint16_t class_of(void *ctx, const struct sl_tuple *tuple, int64_t ts_ns)
@@ -410,21 +480,30 @@ static bool open_table(struct job *j, const struct sl_engine_options *e, struct 
         return false;
     size_t n;
     const struct sl_column *columns = sl_features_columns(j->features, &n);
-    j->scratch = sl_feature_scratch_new();
-    j->row = sl_alloc(n * sizeof *j->row);
     j->provenance = provenance(j, e);
     if (o->output && o->ipfix) {
         j->ipfix = sl_ipfix_open(o->output, 0, err);
+        j->in_order = true;
         return j->ipfix != NULL;
     }
-    return write_to(j, columns, n, err);
+    if (!write_to(j, columns, n, err))
+        return false;
+    struct sl_export *part = j->table ? sl_export_part(j->table) : NULL;
+    j->in_order = j->table && !part;
+    sl_export_abort(part);
+    return true;
 }
 
-static bool begin(void *ctx, unsigned threads, int64_t first_ns, struct sl_error *err)
+static void equip(struct job *j, struct worker *w)
 {
-    struct job *j = ctx;
-    if (!j->opt->rates)
-        return true;
+    size_t n;
+    sl_features_columns(j->features, &n);
+    w->scratch = sl_feature_scratch_new();
+    w->row = sl_alloc(n * sizeof *w->row);
+}
+
+static bool begin_rates(struct job *j, unsigned threads, int64_t first_ns, struct sl_error *err)
+{
     j->rates_bin_ns = j->opt->rates_bin_ns ? j->opt->rates_bin_ns : INT64_C(1000000000);
     struct sl_rates_options o = {
         .bin_ns = j->rates_bin_ns, .classes = (uint32_t)sl_class_count(), .origin_ns = first_ns};
@@ -434,6 +513,15 @@ static bool begin(void *ctx, unsigned threads, int64_t first_ns, struct sl_error
             return false;
     }
     return true;
+}
+
+static bool begin(void *ctx, unsigned threads, int64_t first_ns, struct sl_error *err)
+{
+    struct job *j = ctx;
+    for (unsigned i = 0; i < threads; i++)
+        equip(j, &j->workers[i]);
+    equip(j, &j->workers[SL_PASS_MAX_THREADS]);
+    return !j->opt->rates || begin_rates(j, threads, first_ns, err);
 }
 
 static const char *graph_ending(const char *path, struct sl_error *err)
@@ -499,7 +587,7 @@ static bool write_rates(struct job *j, struct sl_error *err)
 {
     if (!j->opt->rates)
         return true;
-    if (!j->rates[0] && !begin(j, 1, 0, err)) // no packet: a table without rows
+    if (!j->rates[0] && !begin_rates(j, 1, 0, err)) // no packet: a table without rows
         return false;
     for (unsigned i = 1; i < SL_PASS_MAX_THREADS && j->rates[i]; i++)
         sl_rates_merge(j->rates[0], j->rates[i]);
@@ -553,7 +641,9 @@ static bool meter(struct job *j, struct sl_pass_counts *counts, struct sl_error 
                                    .threads = o->threads,
                                    .max_packets = o->max_packets,
                                    .begin = begin,
-                                   .on_flow = on_flow,
+                                   .make = make,
+                                   .take = take,
+                                   .takers = TAKERS,
                                    .after_batch = after_batch,
                                    .ctx = j};
     pass.engine.full = o->features.profile == SL_PROFILE_FULL;
@@ -564,6 +654,8 @@ static bool meter(struct job *j, struct sl_pass_counts *counts, struct sl_error 
     struct sl_pass_source source = j->trace ? sl_pass_trace(j->trace) : sl_live_source(j->live);
     if (!open_side(j, err) || !open_table(j, &pass.engine, err))
         return false;
+    if (j->in_order)
+        pass.on_flow = on_flow;
     return sl_pass_run(&source, &pass, counts, err) && write_rates(j, err) && write_graph(j, err);
 }
 
@@ -621,8 +713,6 @@ static bool meter_cic(struct job *j, struct sl_pass_counts *counts, struct sl_er
 {
     const struct sl_flows_options *o = j->opt;
     bool corrected = o->semantics == SL_SEMANTICS_CIC_FIXED;
-    if (!cic_options_fit(o, err))
-        return false;
     // In CSV the cells are the tools' own text.
     size_t n = sl_cic_columns(corrected, o->format == SL_EXPORT_CSV, j->cic_columns);
     j->cic_row = sl_alloc(sizeof *j->cic_row);
@@ -643,10 +733,17 @@ static bool meter_cic(struct job *j, struct sl_pass_counts *counts, struct sl_er
 
 static void done(struct job *j)
 {
+    for (int i = 0; i < 2 * SL_PASS_PIECES; i++) {
+        sl_export_abort(j->pieces[i].rows);
+        free(j->pieces[i].beside);
+    }
     sl_export_abort(j->table); // NULL after a good end
     sl_ipfix_abort(j->ipfix);
     sl_features_free(j->features);
-    sl_feature_scratch_free(j->scratch);
+    for (int i = 0; i <= SL_PASS_MAX_THREADS; i++) {
+        sl_feature_scratch_free(j->workers[i].scratch);
+        free(j->workers[i].row);
+    }
     sl_trace_close(j->trace);
     sl_live_close(j->live);
     sl_flow_graph_free(j->graph);
@@ -656,7 +753,6 @@ static void done(struct job *j)
     sl_labels_free(j->labels);
     for (unsigned i = 0; i < SL_PASS_MAX_THREADS && j->rates[i]; i++)
         sl_rates_free(j->rates[i]);
-    free(j->row);
     free(j->cic_row);
     free(j->provenance);
 }
@@ -679,10 +775,12 @@ json_t *sl_flows_run(const struct sl_flows_options *opt, struct sl_error *err)
     struct job j = {.opt = opt, .cpu_start_s = cpu_s(), .wall_start_ns = sl_mono_ns()};
     struct sl_pass_counts counts;
     json_t *s = NULL;
+    bool fixed = opt->semantics == SL_SEMANTICS_FIXED;
+    if (!fixed && !cic_options_fit(opt, err))
+        return NULL;
     bool opened =
         opt->input ? (j.trace = sl_trace_open(opt->input, err)) != NULL : open_live(&j, err);
     j.labels = opened ? sl_labels_new(opt->services, opt->truth, err) : NULL;
-    bool fixed = opt->semantics == SL_SEMANTICS_FIXED;
     bool ok = j.labels && (fixed ? meter(&j, &counts, err) : meter_cic(&j, &counts, err));
     if (ok)
         s = summary(&j, &counts);

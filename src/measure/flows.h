@@ -7,6 +7,13 @@
  * names with the truth: all in the same pass. Errors   SL_EINPUT for the trace and label files,
  * SL_ERUN for what cannot be written. Damage inside a trace is not an error: flows up to there are
  * written, and the summary says what was wrong.
+ *
+ * Semantics fixed: the flow engine's (flow/engine.h). cic, cic-fixed: flows, columns and, in CSV,
+ * the very cells of CICFlowMeter and of its corrected fork (flow/cic.h), with time stamps in UTC.
+ * They run on one thread whatever `threads` says; rows come when a flow ends, those that are left
+ * at the end of the trace by their first packets. Options that CICFlowMeter has no counterpart of
+ * are refused (SL_EUSAGE). Other formats get the same columns typed: where the tool prints NaN or
+ * Infinity the value is missing.
  */
 #pragma once
 #include "base/json.h"

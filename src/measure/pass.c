@@ -9,19 +9,30 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { BATCH_ONE = 1024, BATCH_MANY = 4096, SPINS = 4000 };
-enum { CHUNKS = BATCH_MANY / SL_CHUNK };
+/*
+ * Two stages. The front reads the next batch and decodes it, one thread at a time: what it has just
+ * read is in its cache. Meanwhile the partitions of the flow table take the batch before, and the
+ * flows that ended in it are turned into what the caller makes of them, piece by piece. So a batch
+ * costs one meeting of all threads.
+ */
+enum { BATCH_ONE = 1024, BATCH_MANY = 2048, SPINS = 4000 };
+enum { CHUNKS = BATCH_MANY / SL_CHUNK, ROUND = SL_PASS_PIECES * SL_PASS_PIECE_FLOWS };
 
 struct batch {
     struct sl_trace_packet raw[BATCH_MANY];
     int64_t clock_ns[BATCH_MANY]; // the largest time stamp up to each packet
     uint64_t number[BATCH_MANY];  // in the trace, whatever is passed over
-    size_t n;
+    size_t n, n_chunks;
+    int64_t end_clock_ns; // behind the last packet
+    struct sl_slot *slots;
+    struct sl_chunk chunks[CHUNKS];
 };
 
-struct chunk_counts { // of one chunk's decoding; added up by one thread
-    uint64_t kinds[SL_PACKET_KINDS], cut, bytes;
-    bool fragments;
+struct round { // flows being handed out
+    struct sl_flow_state *const *flows;
+    size_t n;
+    unsigned set,
+        made; // pieces of this round: their set, and how many of the other are to be taken
 };
 
 struct pass {
@@ -31,10 +42,7 @@ struct pass {
     struct sl_engine *engine;
     struct sl_fragments *fragments;
     struct batch *now, *next;
-    struct sl_slot *slots;
-    struct sl_chunk chunks[CHUNKS];
-    struct chunk_counts chunk_counts[CHUNKS];
-    size_t batch_max, n_chunks;
+    size_t batch_max;
     int64_t clock_ns;
     uint64_t n_read;
     bool last; // the source is at its end
@@ -42,9 +50,9 @@ struct pass {
     struct sl_error *err;
     struct sl_flow_state *const *ready;
     size_t n_ready;
+    struct round round;
     // work of the phase under way
-    int phase; // 0 decode, 1 update
-    int64_t update_clock_ns;
+    bool counting; // the partitions take `now`, the front reads `next`
     _Atomic uint64_t ticket;
     atomic_uint jobs_left;
     // the crew
@@ -90,49 +98,53 @@ static void note_stamps(struct pass *p, struct batch *b)
     c->last_ns = p->clock_ns;
 }
 
-// The next batch. After the last one, n = 0 and `last` is set.
+// The next batch. After the last one, n = 0 and `last` is set. One call of the source for each
+// batch: the bytes of the batch before, which the partitions still take, hold that long.
 static void read_batch(struct pass *p, struct batch *b)
 {
     size_t max = p->batch_max;
     b->n = 0;
     if (p->opt->max_packets && p->opt->max_packets - p->counts->packets < max)
         max = (size_t)(p->opt->max_packets - p->counts->packets);
-    if (!max || p->failed || (sl_interrupted() && !p->source->more)) {
+    if (!max || p->failed || p->last || (sl_interrupted() && !p->source->more)) {
         p->last = true;
         return;
     }
-    do {
-        if (!p->source->read(p->source->ctx, b->raw, max, &b->n, p->err)) {
-            p->failed = p->last = true;
-            b->n = 0;
-            return;
-        }
-        if (!b->n) {
-            bool more = p->source->more && p->source->more(p->source->ctx);
-            p->last = !more;
-            if (p->source->now_ns && p->counts->packets) {
-                int64_t now = p->source->now_ns(p->source->ctx);
-                if (now > p->clock_ns)
-                    p->clock_ns = now;
-            }
-            return;
-        }
+    if (!p->source->read(p->source->ctx, b->raw, max, &b->n, p->err)) {
+        p->failed = p->last = true;
+        b->n = 0;
+        return;
+    }
+    if (b->n) {
         note_stamps(p, b);
-    } while (!b->n && !sl_interrupted());
+        return;
+    }
+    p->last = !(p->source->more && p->source->more(p->source->ctx));
+    if (p->source->now_ns && p->counts->packets) {
+        int64_t now = p->source->now_ns(p->source->ctx);
+        if (now > p->clock_ns)
+            p->clock_ns = now;
+    }
 }
 
 // ---- decoding
 // ------------------------------------------------------------------------------------
 
-static void decode_chunk(struct pass *p, size_t c)
+static void resolve_fragment(struct pass *p, struct sl_packet *packet)
 {
-    const struct batch *b = p->now;
+    bool known = sl_fragments_resolve(p->fragments, packet);
+    if (packet->fragment_offset)
+        p->counts->fragments += known, p->counts->fragments_unknown += !known;
+}
+
+static void decode_chunk(struct pass *p, struct batch *b, size_t c)
+{
     struct sl_decode_options how = {.outer = p->opt->outer};
+    struct sl_pass_counts *k = p->counts;
     size_t begin = c * SL_CHUNK, end = begin + SL_CHUNK < b->n ? begin + SL_CHUNK : b->n;
-    struct chunk_counts k = {0};
     for (size_t i = begin; i < end; i++) {
         const struct sl_trace_packet *r = &b->raw[i];
-        struct sl_slot *s = &p->slots[i];
+        struct sl_slot *s = &b->slots[i];
         if (i + 4 < end) {
             __builtin_prefetch(b->raw[i + 4].data);
             __builtin_prefetch(b->raw[i + 4].data + 63);
@@ -140,29 +152,26 @@ static void decode_chunk(struct pass *p, size_t c)
         how.linktype = r->linktype;
         enum sl_packet_kind kind =
             sl_packet_decode(&how, r->data, r->captured, r->wire_bytes, r->ts_ns, &s->packet);
-        k.kinds[kind]++;
-        k.bytes += r->wire_bytes;
-        k.cut += r->captured < r->wire_bytes;
+        k->kinds[kind]++;
+        k->bytes += r->wire_bytes;
+        k->cut_by_snaplen += r->captured < r->wire_bytes;
         s->packet.number = b->number[i];
         s->packet.interface = r->interface;
         s->clock_ns = b->clock_ns[i];
         s->skip = kind != SL_PACKET_OK && kind != SL_PACKET_FRAGMENT;
-        k.fragments |= !s->skip && s->packet.fragmented;
+        if (!s->skip && s->packet.fragmented)
+            resolve_fragment(p, &s->packet);
     }
-    sl_engine_prepare(p->engine, p->slots + begin, end - begin, &p->chunks[c]);
-    p->chunk_counts[c] = k;
+    sl_engine_prepare(p->engine, b->slots + begin, end - begin, &b->chunks[c]);
 }
 
-static void add_chunks(struct pass *p)
+static void read_and_decode(struct pass *p, struct batch *b)
 {
-    struct sl_pass_counts *c = p->counts;
-    for (size_t i = 0; i < p->n_chunks; i++) {
-        const struct chunk_counts *k = &p->chunk_counts[i];
-        for (int kind = 0; kind < SL_PACKET_KINDS; kind++)
-            c->kinds[kind] += k->kinds[kind];
-        c->bytes += k->bytes;
-        c->cut_by_snaplen += k->cut;
-    }
+    read_batch(p, b);
+    b->n_chunks = (b->n + SL_CHUNK - 1) / SL_CHUNK;
+    b->end_clock_ns = p->clock_ns;
+    for (size_t c = 0; c < b->n_chunks; c++)
+        decode_chunk(p, b, c);
 }
 
 // ---- work and crew
@@ -170,25 +179,62 @@ static void add_chunks(struct pass *p)
 
 static void hand_out(struct pass *p)
 {
-    if (p->opt->on_flow)
-        for (size_t i = 0; i < p->n_ready; i++)
-            p->opt->on_flow(p->opt->ctx, p->engine, p->ready[i]);
+    for (size_t i = 0; i < p->round.n; i++)
+        p->opt->on_flow(p->opt->ctx, p->engine, p->round.flows[i]);
 }
 
-// Jobs of the update phase: the long ones that only one thread can do come first.
-enum { JOB_HAND_OUT, JOB_READ, JOB_PARTITION };
-
-static void do_job(struct pass *p, int job, int thread)
+static unsigned pieces_of(const struct round *r)
 {
-    if (p->phase == 0)
-        decode_chunk(p, (size_t)job);
-    else if (job == JOB_HAND_OUT)
-        p->opt->hand_out_alone ? (void)0 : hand_out(p);
-    else if (job == JOB_READ)
-        read_batch(p, p->next);
+    return (unsigned)((r->n + SL_PASS_PIECE_FLOWS - 1) / SL_PASS_PIECE_FLOWS);
+}
+
+static void make_piece(struct pass *p, unsigned i, int thread)
+{
+    const struct round *r = &p->round;
+    size_t begin = (size_t)i * SL_PASS_PIECE_FLOWS, n = r->n - begin;
+    p->opt->make(p->opt->ctx, thread, (int)(r->set * SL_PASS_PIECES + i), p->engine,
+                 r->flows + begin, n < SL_PASS_PIECE_FLOWS ? n : SL_PASS_PIECE_FLOWS);
+}
+
+static void take_pieces(struct pass *p, int what)
+{
+    for (unsigned i = 0; i < p->round.made; i++)
+        p->opt->take(p->opt->ctx, what, (int)((p->round.set ? 0 : SL_PASS_PIECES) + i));
+}
+
+// Jobs of a phase; the long ones that only one thread can do come first.
+static unsigned hand_out_jobs(const struct pass *p)
+{
+    const struct sl_pass_options *o = p->opt;
+    unsigned n = p->round.made ? (unsigned)o->takers : 0;
+    if (o->hand_out_alone)
+        return n;
+    n += o->on_flow && p->round.n ? 1 : 0;
+    n += o->make ? pieces_of(&p->round) : 0;
+    return n;
+}
+
+static void do_hand_out_job(struct pass *p, unsigned job, int thread)
+{
+    unsigned takes = p->round.made ? (unsigned)p->opt->takers : 0;
+    if (job < takes)
+        take_pieces(p, (int)job);
+    else if (p->opt->on_flow && job == takes)
+        hand_out(p);
     else
-        sl_engine_update(p->engine, job - JOB_PARTITION, p->slots, p->chunks, p->n_chunks,
-                         p->update_clock_ns, thread);
+        make_piece(p, job - takes - (p->opt->on_flow != NULL), thread);
+}
+
+static void do_job(struct pass *p, unsigned job, int thread)
+{
+    unsigned front = p->counting, handing = hand_out_jobs(p);
+    if (job < front)
+        read_and_decode(p, p->next);
+    else if (job < front + handing)
+        do_hand_out_job(p, job - front, thread);
+    else
+        sl_engine_update(p->engine, (int)(job - front - handing), p->now->slots, p->now->chunks,
+                         p->now->n_chunks, p->now->end_clock_ns, thread);
 }
 
 // The ticket holds the phase's number, how many jobs it has, and the next one, in one word: a
@@ -205,7 +251,7 @@ static void do_jobs(struct pass *p, unsigned generation, int thread)
     while (t >> 32 == generation && (t & 0xffff) < (t >> 16 & 0xffff)) {
         if (!atomic_compare_exchange_weak(&p->ticket, &t, t + 1))
             continue;
-        do_job(p, (int)(t & 0xffff), thread);
+        do_job(p, (unsigned)(t & 0xffff), thread);
         mine++;
         t = atomic_load(&p->ticket);
     }
@@ -254,14 +300,22 @@ static void *work(void *arg)
     }
 }
 
-// Everybody's: jobs of one phase, returns when all are done.
-static void run_phase(struct pass *p, int phase, unsigned jobs)
+// Everybody's: the jobs of one phase; returns when all are done. Flows of the round are handed out;
+// with counting, the batch goes into the flow table and the next one is read.
+static void run_phase(struct pass *p, bool counting)
 {
-    p->phase = phase;
+    if (p->opt->hand_out_alone) {
+        if (p->opt->on_flow)
+            hand_out(p);
+        for (unsigned i = 0; p->opt->make && i < pieces_of(&p->round); i++)
+            make_piece(p, i, 0);
+    }
+    p->counting = counting;
+    unsigned jobs = hand_out_jobs(p) + (counting ? 1 + SL_PARTITIONS : 0);
     unsigned g = generation(p) + 1;
-    if (p->threads == 1) {
+    if (p->threads == 1 || jobs < 2) {
         for (unsigned i = 0; i < jobs; i++)
-            do_job(p, (int)i, 0);
+            do_job(p, i, 0);
         return;
     }
     atomic_store(&p->jobs_left, jobs);
@@ -326,58 +380,54 @@ static void dismiss(struct pass *p)
 // ---- the pass
 // ------------------------------------------------------------------------------------
 
-static void resolve_fragments(struct pass *p)
+// The next flows that are ready become the round; what was made of the round before is to be taken.
+static void next_round(struct pass *p, size_t max)
 {
-    for (size_t c = 0; c < p->n_chunks; c++) {
-        if (!p->chunk_counts[c].fragments)
-            continue;
-        size_t begin = c * SL_CHUNK,
-               end = begin + SL_CHUNK < p->now->n ? begin + SL_CHUNK : p->now->n;
-        for (size_t i = begin; i < end; i++) {
-            struct sl_slot *s = &p->slots[i];
-            if (s->skip || !s->packet.fragmented)
-                continue;
-            bool known = sl_fragments_resolve(p->fragments, &s->packet);
-            if (s->packet.fragment_offset)
-                p->counts->fragments += known, p->counts->fragments_unknown += !known;
-        }
-        sl_engine_prepare(p->engine, p->slots + begin, end - begin, &p->chunks[c]);
-    }
+    struct round *r = &p->round;
+    r->made = p->opt->make ? pieces_of(r) : 0;
+    r->set = !r->set;
+    r->flows = p->ready;
+    r->n = p->n_ready < max ? p->n_ready : max;
+    p->ready += r->n;
+    p->n_ready -= r->n;
 }
 
 static bool one_batch(struct pass *p)
 {
-    p->n_chunks = (p->now->n + SL_CHUNK - 1) / SL_CHUNK;
-    int64_t clock = p->clock_ns; // read ahead moves it on
-    run_phase(p, 0, (unsigned)p->n_chunks);
-    add_chunks(p);
-    resolve_fragments(p);
-    p->update_clock_ns = clock;
-    if (p->opt->hand_out_alone)
-        hand_out(p);
-    run_phase(p, 1, JOB_PARTITION + SL_PARTITIONS);
+    next_round(p, ROUND);
+    for (; p->n_ready; next_round(p, ROUND)) // many ended at once
+        run_phase(p, false);
+    run_phase(p, true);
     sl_engine_release(p->engine);
-    p->ready = sl_engine_collect(p->engine, clock, &p->n_ready);
+    p->ready = sl_engine_collect(p->engine, p->now->end_clock_ns, &p->n_ready);
     struct batch *was = p->now;
     p->now = p->next;
     p->next = was;
     return !p->opt->after_batch || p->opt->after_batch(p->opt->ctx, p->err);
 }
 
-static bool drain(struct pass *p)
+static bool hand_out_rest(struct pass *p)
 {
-    hand_out(p);
-    sl_engine_release(p->engine);
-    p->ready = sl_engine_drain(p->engine, p->clock_ns, &p->n_ready);
-    hand_out(p);
+    do {
+        next_round(p, ROUND);
+        run_phase(p, false);
+    } while (p->n_ready || p->round.n || p->round.made);
     sl_engine_release(p->engine);
     return !p->opt->after_batch || p->opt->after_batch(p->opt->ctx, p->err);
+}
+
+static bool drain(struct pass *p)
+{
+    if (!hand_out_rest(p))
+        return false;
+    p->ready = sl_engine_drain(p->engine, p->clock_ns, &p->n_ready);
+    return hand_out_rest(p);
 }
 
 static bool all_batches(struct pass *p)
 {
     p->batch_max = p->threads == 1 ? BATCH_ONE : BATCH_MANY;
-    read_batch(p, p->now);
+    read_and_decode(p, p->now);
     bool begun = !p->opt->begin;
     while (!p->failed && (p->now->n || !p->last)) {
         if (!begun && p->now->n) {
@@ -396,6 +446,22 @@ static bool all_batches(struct pass *p)
     return drain(p);
 }
 
+static struct batch *new_batch(void)
+{
+    struct batch *b = sl_alloc(sizeof *b);
+    b->slots = aligned_alloc(64, BATCH_MANY * sizeof *b->slots);
+    if (!b->slots)
+        abort();
+    return b;
+}
+
+static void free_batch(struct batch *b)
+{
+    if (b)
+        free(b->slots);
+    free(b);
+}
+
 bool sl_pass_run(const struct sl_pass_source *source, const struct sl_pass_options *opt,
                  struct sl_pass_counts *counts, struct sl_error *err)
 {
@@ -412,9 +478,8 @@ bool sl_pass_run(const struct sl_pass_source *source, const struct sl_pass_optio
     p->engine = sl_engine_new(&opt->engine, err);
     bool ok = p->engine != NULL;
     if (ok) {
-        p->now = sl_alloc(sizeof *p->now);
-        p->next = sl_alloc(sizeof *p->next);
-        p->slots = sl_alloc(BATCH_MANY * sizeof *p->slots);
+        p->now = new_batch();
+        p->next = new_batch();
         p->fragments = sl_fragments_new(NULL);
         ok = hire(p, err) && all_batches(p);
         dismiss(p);
@@ -423,9 +488,8 @@ bool sl_pass_run(const struct sl_pass_source *source, const struct sl_pass_optio
     }
     sl_engine_free(p->engine);
     sl_fragments_free(p->fragments);
-    free(p->now);
-    free(p->next);
-    free(p->slots);
+    free_batch(p->now);
+    free_batch(p->next);
     free(p);
     return ok;
 }

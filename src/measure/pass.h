@@ -3,17 +3,20 @@
  * One pass over packets: read, decode, count into flows, hand the flows out in order. On one thread
  * or several, with the same result.
  *
- * Work     the packets of a batch are decoded in chunks; then the partitions of the flow table take
- * theirs, while the next batch is read and the flows that ended in the last one are handed out.
- * Threads take the next piece of work that is left. Threads  call-backs: on_flow from one thread at
- * a time, in order; label and on_packet from any.
+ * Work     one thread reads and decodes the next batch; meanwhile the partitions of the flow table
+ *          take the one before, and the flows that ended are handed out. Threads take the next
+ *          piece of work that is left.
+ * Flows    leave in two ways, and both may be used: on_flow for each in turn; or in pieces: make
+ *          turns up to SL_PASS_PIECE_FLOWS flows into something of the caller's, take puts it away.
+ * Threads  on_flow from one thread at a time, in order. make from any thread, pieces in any order.
+ *          take in order, from one thread at a time for each `what`. label and on_packet from any.
  */
 #pragma once
 #include "base/error.h"
 #include "flow/engine.h"
 #include "net/trace.h"
 
-enum { SL_PASS_MAX_THREADS = 64 };
+enum { SL_PASS_MAX_THREADS = 64, SL_PASS_PIECES = 32, SL_PASS_PIECE_FLOWS = 64 };
 
 struct sl_pass_source { // where packets come from; sl_pass_trace fills one for a file
     // As sl_trace_read: a batch's bytes hold until the second next call.
@@ -28,10 +31,16 @@ struct sl_pass_options {
     struct sl_engine_options engine; // its ctx is handed to label and on_packet
     bool outer;                      // tunnels: stop at the outermost IP header
     unsigned threads;                // 0 = one per processor this process may use
-    bool hand_out_alone;             // on_flow only while no packet is counted
+    bool hand_out_alone;             // on_flow and make, by one thread, while no packet is counted
     uint64_t max_packets;            // 0 = all
     int64_t from_ns, to_ns;          // packets outside are passed over; 0 = no bound
     void (*on_flow)(void *ctx, const struct sl_engine *e, struct sl_flow_state *f);
+    // 0 <= piece < 2 * SL_PASS_PIECES: made, taken once by each of the takers, and used again. The
+    // flows hold until make returns.
+    void (*make)(void *ctx, int thread, int piece, const struct sl_engine *e,
+                 struct sl_flow_state *const *flows, size_t n);
+    void (*take)(void *ctx, int what, int piece); // 0 <= what < takers
+    int takers;
     // Once, when the first packet is there, before any other call-back: how many threads, and its
     // time.
     bool (*begin)(void *ctx, unsigned threads, int64_t first_ns, struct sl_error *err);

@@ -355,6 +355,19 @@ def fin_with_reset(c):
 
 
 @case
+def refused_then_accepted(c):
+    c.tcp(0, '>', SYN, seq=100)
+    c.tcp(100, '<', RST | ACK, seq=0, ack=101, win=0)
+    c.tcp(1000000, '>', SYN, seq=100)
+    c.tcp(1000200, '<', SYN | ACK, seq=4000000000, ack=101)
+    c.tcp(1000300, '>', ACK, seq=101, ack=4000000001)
+    c.tcp(1000400, '>', PSH | ACK, 50, seq=101, ack=4000000001)
+    c.tcp(1000500, '<', ACK, seq=4000000001, ack=151)
+    c.tcp(1000600, '<', PSH | ACK, 60, seq=4000000001, ack=151)
+    c.tcp(1000700, '>', ACK, seq=151, ack=4000000061)
+
+
+@case
 def reset_in_the_middle(c):
     opening(c)
     c.tcp(17000, '>', RST | ACK, seq=201, ack=1501, win=5)

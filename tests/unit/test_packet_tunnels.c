@@ -125,11 +125,12 @@ static void gre_carries_ethernet_mpls_and_mirrored_frames(void **state)
     f = in_ip(4, GRE, &g), expect_tunnel(&f, SL_TUNNEL_GRE | SL_TUNNEL_MPLS, 2, GRE);
     g.n = 0, u32(&g, 0x000088be), ethernet(&g, 0x0800), put(&g, &s4); // ERSPAN I
     f = in_ip(4, GRE, &g), expect_tunnel(&f, SL_TUNNEL_GRE, 2, GRE);
-    g.n = 0, u32(&g, 0x100088be), u32(&g, 9), zeros(&g, 8), ethernet(&g, 0x0800),
+    g.n = 0, u32(&g, 0x100088be), u32(&g, 9), u32(&g, 0x10000001), u32(&g, 0), ethernet(&g, 0x0800),
     put(&g, &s4); // II
     f = in_ip(4, GRE, &g), expect_tunnel(&f, SL_TUNNEL_GRE, 2, GRE);
     for (unsigned o = 0; o < 2; o++) { // III, without and with eight more bytes
-        g.n = 0, u32(&g, 0x100022eb), u32(&g, 9), zeros(&g, 11), u8(&g, o), zeros(&g, 8 * o);
+        g.n = 0, u32(&g, 0x100022eb), u32(&g, 9), u32(&g, 0x20000001), zeros(&g, 7), u8(&g, o),
+        zeros(&g, 8 * o);
         ethernet(&g, 0x0800), put(&g, &s4);
         f = in_ip(4, GRE, &g), expect_tunnel(&f, SL_TUNNEL_GRE, 2, GRE);
     }

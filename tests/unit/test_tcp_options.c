@@ -10,7 +10,8 @@
 static void options(const uint8_t *b, size_t n, struct sl_tcp_options *out)
 {
     uint8_t *exact = malloc(n ? n : 1);
-    memcpy(exact, b, n);
+    if (n)
+        memcpy(exact, b, n);
     struct sl_packet p = {.tcp_options = n ? exact : NULL, .tcp_options_captured = (uint8_t)n};
     sl_tcp_options(&p, out);
     free(exact);
