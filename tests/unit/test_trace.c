@@ -734,54 +734,6 @@ static void a_dash_is_standard_input(void **state)
     sl_str_done(&c.s);
 }
 
-// Real captures, if they are there: $SLUICE_SHARED, or shared/ beside the source tree.
-static void capinfos_counts_the_same_packets_and_bytes(void **state)
-{
-    (void)state;
-    const char *shared = getenv("SLUICE_SHARED"), *source = getenv("SLUICE_TEST_DIR");
-    char *dir = shared ? sl_path_join(shared, "data")
-                       : sl_path_join(source ? source : "tests", "../../shared/data");
-    static const char *const names[] = {"caida-small.pcapng", "gnutella.pcap",
-                                        "stitched-headers.pcap"};
-    bool have = sl_proc_have("capinfos");
-    if (!have)
-        print_message("# capinfos_counts_the_same_packets_and_bytes: no capinfos here\n");
-    int compared = 0;
-    for (size_t i = 0; have && i < 3; i++) {
-        char *path = sl_path_join(dir, names[i]);
-        if (!sl_exists(path)) {
-            print_message("# capinfos_counts_the_same_packets_and_bytes: no %s here\n", names[i]);
-            free(path);
-            continue;
-        }
-        struct sl_error err = {0};
-        struct sl_str text = {0};
-        const char *const argv[] = {"capinfos", "-M", "-T", "-r", "-c", "-d", path, NULL};
-        if (!sl_proc_run(argv, &(struct sl_proc_options){.out = &text}, &err))
-            fail_msg("%s", err.msg);
-        uint64_t theirs[2] = {0}, ours[2] = {0};
-        assert_int_equal(
-            sscanf(strchr(text.text, '\t'), "%" SCNu64 "%" SCNu64, &theirs[0], &theirs[1]), 2);
-        struct sl_trace *t = sl_trace_open(path, &err);
-        assert_non_null(t);
-        static struct batch b;
-        do {
-            assert_true(sl_trace_read(t, b.p, 256, &b.n, &err));
-            for (size_t k = 0; k < b.n; k++)
-                ours[1] += b.p[k].wire_bytes;
-            ours[0] += b.n;
-        } while (b.n > 0);
-        sl_trace_close(t);
-        assert_true(ours[0] == theirs[0] && ours[1] == theirs[1]);
-        sl_str_done(&text);
-        free(path);
-        compared++;
-    }
-    free(dir);
-    if (compared == 0)
-        skip();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -802,7 +754,6 @@ int main(void)
         cmocka_unit_test(packets_of_a_slow_compressed_pipe_arrive_as_they_are_flushed),
         cmocka_unit_test(one_interface_too_many_ends_the_trace),
         cmocka_unit_test(a_dash_is_standard_input),
-        cmocka_unit_test(capinfos_counts_the_same_packets_and_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
