@@ -6,7 +6,8 @@ die() { printf 'error: %s\n' "$*" >&2; exit 5; }
 
 build_packages="build-essential meson ninja-build pkg-config libjansson-dev libssl-dev libyaml-dev
  libcurl4-openssl-dev libsqlite3-dev libnl-3-dev libnl-route-3-dev libpcap-dev libpq-dev libmariadb-dev
- libhiredis-dev zlib1g-dev libzstd-dev libcmocka-dev"
+ libhiredis-dev zlib1g-dev libzstd-dev libcmocka-dev libndpi-dev"
+test_packages="python3-numpy libfixbuf-dev libfixbuf-tools"
 run_packages="nftables iproute2 debootstrap ca-certificates"
 engine_packages="docker.io docker-compose iptables"
 
@@ -100,6 +101,13 @@ stop_engine() {
     kill -9 "$engine_pid" 2>/dev/null || true
     engine_pid=""
     [ "${1:-}" = keep-log ] || rm -f "$engine_log"
+}
+
+# For the tests that read our tables with others' programs: node, and its packages as locked in tests/export. Without a
+# registry those tests are skipped by name.
+need_node_packages() {
+    command -v node >/dev/null && command -v npm >/dev/null || need_packages nodejs npm
+    (cd tests/export && npm ci --silent >/dev/null 2>&1) || say "npm ci failed: the tests that need its packages are skipped"
 }
 
 need_compose() {

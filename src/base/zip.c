@@ -41,6 +41,11 @@ const char *sl_zip_name(enum sl_zip_kind kind)
     return kind == SL_ZIP_GZIP ? "gzip" : kind == SL_ZIP_ZSTD ? "zstd" : "";
 }
 
+const char *sl_zip_version(enum sl_zip_kind kind)
+{
+    return kind == SL_ZIP_GZIP ? zlibVersion() : kind == SL_ZIP_ZSTD ? ZSTD_versionString() : "";
+}
+
 struct sl_unzip *sl_unzip_new(enum sl_zip_kind kind)
 {
     struct sl_unzip *z = sl_alloc(sizeof *z);

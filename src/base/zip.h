@@ -21,6 +21,8 @@ enum sl_zip_kind { SL_ZIP_NONE, SL_ZIP_GZIP, SL_ZIP_ZSTD };
 // By the first bytes; four are enough. SL_ZIP_NONE for everything else, also for fewer bytes.
 enum sl_zip_kind sl_zip_detect(const uint8_t *bytes, size_t len);
 const char *sl_zip_name(enum sl_zip_kind kind); // "", "gzip", "zstd"
+// Of the library that is loaded: "1.2.13". "" for SL_ZIP_NONE.
+const char *sl_zip_version(enum sl_zip_kind kind);
 
 struct sl_unzip;
 struct sl_unzip *sl_unzip_new(enum sl_zip_kind kind); // not SL_ZIP_NONE

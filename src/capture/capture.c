@@ -24,6 +24,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -45,6 +46,13 @@ struct sl_capture {
     uint8_t *ring;
     size_t ring_bytes;
     uint32_t blocks, next; // next = the block the kernel hands over next
+    // batches: frames are handed out where they lie, so blocks go back to the kernel two calls
+    // later
+    uint32_t held;     // the first block that is not given back yet
+    uint32_t done[2];  // `next` at the end of the last call, of the one before
+    const uint8_t *at; // the next frame of a block that is half handed out
+    uint32_t left;     // frames of it
+    uint16_t arphrd;
     struct sl_capture_stats stats;
 };
 
@@ -118,6 +126,10 @@ static bool join(struct request *r, struct sl_error *err)
         return fail(err, r->ifname, "leaving out what goes out");
     if (bind(fd, (struct sockaddr *)&to, sizeof to))
         return fail(err, r->ifname, "binding");
+    struct sockaddr_ll bound;
+    socklen_t len = sizeof bound;
+    if (getsockname(fd, (struct sockaddr *)&bound, &len) == 0)
+        r->c->arphrd = bound.sll_hatype;
     return true;
 }
 
@@ -151,7 +163,7 @@ struct sl_capture *sl_capture_open(int ns, const char *ifname, const struct sl_c
     }
     r.c = sl_alloc(sizeof *r.c);
     r.c->fd = -1;
-    if (sl_netns_run(ns, open_inside, &r, err))
+    if (ns < 0 ? open_inside(&r, err) : sl_netns_run(ns, open_inside, &r, err))
         return r.c;
     sl_capture_close(r.c);
     return NULL;
@@ -179,46 +191,116 @@ static void restore_tag(const struct tpacket3_hdr *h, struct sl_frame *f)
     f->wire_bytes += TAG_BYTES;
 }
 
+static struct sl_frame frame_at(const uint8_t *at, uint32_t *next)
+{
+    const struct tpacket3_hdr *h = (const struct tpacket3_hdr *)(const void *)at;
+    const struct sockaddr_ll *from = (const struct sockaddr_ll *)(const void *)(at + FROM_OFFSET);
+    struct sl_frame f = {
+        .ts_ns = (int64_t)h->tp_sec * 1000000000 + h->tp_nsec,
+        .data = at + h->tp_mac,
+        .captured = h->tp_snaplen,
+        .wire_bytes = h->tp_len,
+        .outgoing = from->sll_pkttype == PACKET_OUTGOING,
+    };
+    restore_tag(h, &f);
+    *next = h->tp_next_offset;
+    return f;
+}
+
 static size_t walk(const struct tpacket_block_desc *block, sl_frame_fn *fn, void *ctx)
 {
     const uint8_t *at = (const uint8_t *)block + block->hdr.bh1.offset_to_first_pkt;
-    uint32_t n = block->hdr.bh1.num_pkts;
-    for (uint32_t i = 0; i < n; i++) {
-        const struct tpacket3_hdr *h = (const struct tpacket3_hdr *)(const void *)at;
-        const struct sockaddr_ll *from =
-            (const struct sockaddr_ll *)(const void *)(at + FROM_OFFSET);
-        struct sl_frame f = {
-            .ts_ns = (int64_t)h->tp_sec * 1000000000 + h->tp_nsec,
-            .data = at + h->tp_mac,
-            .captured = h->tp_snaplen,
-            .wire_bytes = h->tp_len,
-            .outgoing = from->sll_pkttype == PACKET_OUTGOING,
-        };
-        restore_tag(h, &f);
+    uint32_t n = block->hdr.bh1.num_pkts, step;
+    for (uint32_t i = 0; i < n; i++, at += step) {
+        struct sl_frame f = frame_at(at, &step);
         fn(ctx, &f);
-        at += h->tp_next_offset;
     }
     return n;
+}
+
+static struct tpacket_block_desc *block_of(const struct sl_capture *c, uint32_t i)
+{
+    return (struct tpacket_block_desc *)(void *)(c->ring + (size_t)i * BLOCK_BYTES);
+}
+
+static bool is_ours(struct tpacket_block_desc *block)
+{
+    _Atomic uint32_t *status = (_Atomic uint32_t *)(void *)&block->hdr.bh1.block_status;
+    return atomic_load_explicit(status, memory_order_acquire) & TP_STATUS_USER;
+}
+
+static void give_back(struct tpacket_block_desc *block)
+{
+    _Atomic uint32_t *status = (_Atomic uint32_t *)(void *)&block->hdr.bh1.block_status;
+    atomic_store_explicit(status, TP_STATUS_KERNEL, memory_order_release);
+}
+
+static bool interface_gone(struct sl_capture *c)
+{
+    int gone = 0; // collects ENETDOWN, see above
+    socklen_t len = sizeof gone;
+    return getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &gone, &len) == 0 && gone;
+}
+
+size_t sl_capture_batch(struct sl_capture *c, struct sl_frame *out, size_t max, bool *gone)
+{
+    for (; c->held != c->done[1]; c->held = (c->held + 1) % c->blocks)
+        give_back(block_of(c, c->held));
+    c->done[1] = c->done[0];
+    size_t n = 0;
+    while (n < max) {
+        if (!c->left) {
+            struct tpacket_block_desc *block = block_of(c, c->next);
+            // The ring is never held whole: then `held` could not be told from `next`.
+            if ((c->next + 1) % c->blocks == c->held || !is_ours(block))
+                break;
+            c->at = (const uint8_t *)block + block->hdr.bh1.offset_to_first_pkt;
+            c->left = block->hdr.bh1.num_pkts;
+            if (!c->left)
+                c->next = (c->next + 1) % c->blocks;
+            continue;
+        }
+        uint32_t step;
+        out[n++] = frame_at(c->at, &step);
+        c->at += step;
+        if (!--c->left)
+            c->next = (c->next + 1) % c->blocks;
+    }
+    c->done[0] = c->next;
+    *gone = !n && interface_gone(c);
+    return n;
+}
+
+uint16_t sl_capture_linktype(const struct sl_capture *c)
+{
+    switch (c->arphrd) {
+    case ARPHRD_ETHER:
+    case ARPHRD_LOOPBACK:
+        return 1;     // LINKTYPE_ETHERNET
+    case ARPHRD_NONE: // tun
+    case ARPHRD_PPP:
+    case ARPHRD_TUNNEL:
+    case ARPHRD_TUNNEL6:
+    case ARPHRD_SIT:
+        return 101; // LINKTYPE_RAW
+    default:
+        return UINT16_MAX;
+    }
 }
 
 size_t sl_capture_read(struct sl_capture *c, sl_frame_fn *fn, void *ctx)
 {
     size_t frames = 0;
     for (uint32_t i = 0; i < c->blocks; i++) { // once round at most: a flood must not keep us here
-        struct tpacket_block_desc *block =
-            (struct tpacket_block_desc *)(void *)(c->ring + (size_t)c->next * BLOCK_BYTES);
-        _Atomic uint32_t *status = (_Atomic uint32_t *)(void *)&block->hdr.bh1.block_status;
-        if (!(atomic_load_explicit(status, memory_order_acquire) & TP_STATUS_USER))
+        struct tpacket_block_desc *block = block_of(c, c->next);
+        if (!is_ours(block))
             break;
         frames += walk(block, fn, ctx);
-        atomic_store_explicit(status, TP_STATUS_KERNEL, memory_order_release);
+        give_back(block);
         c->next = (c->next + 1) % c->blocks;
     }
-    if (!frames) {
-        int gone = 0; // collects ENETDOWN, see above
-        socklen_t len = sizeof gone;
-        getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &gone, &len);
-    }
+    if (!frames)
+        interface_gone(c);
     return frames;
 }
 

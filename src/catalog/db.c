@@ -142,22 +142,22 @@ bool sl_db_end(struct sl_catalog *c, bool ok, struct sl_error *err)
     return ok;
 }
 
-void sl_put_text(struct sl_bind *b, const char *text)
+void sl_db_put_text(struct sl_bind *b, const char *text)
 {
     sqlite3_bind_text(b->s, ++b->i, text ? text : "", -1, SQLITE_STATIC);
 }
 
-void sl_put_int(struct sl_bind *b, int64_t v)
+void sl_db_put_int(struct sl_bind *b, int64_t v)
 {
     sqlite3_bind_int64(b->s, ++b->i, v);
 }
 
-void sl_put_u64(struct sl_bind *b, uint64_t v)
+void sl_db_put_u64(struct sl_bind *b, uint64_t v)
 {
     sqlite3_bind_int64(b->s, ++b->i, (int64_t)v);
 }
 
-void sl_put_real(struct sl_bind *b, double v)
+void sl_db_put_real(struct sl_bind *b, double v)
 {
     sqlite3_bind_double(b->s, ++b->i, v); // SQLite itself turns NAN into NULL
 }

@@ -54,10 +54,10 @@ struct sl_bind { // binds parameters 1, 2, ... in order
     sqlite3_stmt *s;
     int i;
 };
-void sl_put_text(struct sl_bind *b, const char *text); // NULL becomes ""; borrowed until the step
-void sl_put_int(struct sl_bind *b, int64_t v);
-void sl_put_u64(struct sl_bind *b, uint64_t v); // two's complement
-void sl_put_real(struct sl_bind *b, double v);  // NAN becomes NULL
+void sl_db_put_text(struct sl_bind *b, const char *text); // NULL becomes ""; borrowed until the step
+void sl_db_put_int(struct sl_bind *b, int64_t v);
+void sl_db_put_u64(struct sl_bind *b, uint64_t v); // two's complement
+void sl_db_put_real(struct sl_bind *b, double v);  // NAN becomes NULL
 
 struct sl_row { // reads columns 0, 1, ... in order
     sqlite3_stmt *s;

@@ -360,9 +360,9 @@ bool sl_catalog_find(struct sl_catalog *c, const char *repo, const char *compose
     if (!s || !sl_db_exec(c, "BEGIN", err))
         return false;
     struct sl_bind b = {s, 0};
-    sl_put_text(&b, repo);
-    sl_put_text(&b, compose_path);
-    sl_put_text(&b, digest);
+    sl_db_put_text(&b, repo);
+    sl_db_put_text(&b, compose_path);
+    sl_db_put_text(&b, digest);
     struct sl_record *r = NULL;
     bool ok = sl_db_end(c, load_one(c, s, &r, err), err);
     if (!ok) {

@@ -166,7 +166,7 @@ json_t *sl_catalog_list(struct sl_catalog *c, const char *cls, struct sl_error *
     if (!s)
         return NULL;
     struct sl_bind b = {s, 0};
-    sl_put_text(&b, cls);
+    sl_db_put_text(&b, cls);
     return rows(c, s,
                 (const char *const[]){"id:i",
                                       "name:t",
@@ -226,11 +226,11 @@ static bool project_named(struct sl_catalog *c, const char *name, int64_t *id, s
     if (!s)
         return false;
     struct sl_bind b = {s, 0};
-    sl_put_text(&b, name);
+    sl_db_put_text(&b, name);
     uint64_t number = 0; // no project has it
     if (!sl_parse_u64(name, 1, INT64_MAX, &number, NULL))
         number = 0;
-    sl_put_u64(&b, number);
+    sl_db_put_u64(&b, number);
     struct sl_str several = {.max = 300};
     size_t n = 0;
     bool row, ok;

@@ -25,10 +25,10 @@ static bool find_project(struct sl_catalog *c, const struct sl_record *r, int64_
     if (!s)
         return false;
     struct sl_bind b = {s, 0};
-    sl_put_text(&b, r->repo);
-    sl_put_text(&b, r->commit);
-    sl_put_text(&b, r->compose_path);
-    sl_put_text(&b, r->dir);
+    sl_db_put_text(&b, r->repo);
+    sl_db_put_text(&b, r->commit);
+    sl_db_put_text(&b, r->compose_path);
+    sl_db_put_text(&b, r->dir);
     bool row;
     if (!sl_db_step(c, s, &row, err))
         return false;
@@ -55,14 +55,14 @@ static bool put_project(struct sl_catalog *c, const struct sl_record *r, int64_t
     if (!s)
         return false;
     struct sl_bind b = {s, 0};
-    sl_put_text(&b, r->repo);
-    sl_put_text(&b, r->commit);
-    sl_put_text(&b, r->compose_path);
-    sl_put_text(&b, r->name);
-    sl_put_text(&b, r->dir);
-    sl_put_text(&b, r->digest);
+    sl_db_put_text(&b, r->repo);
+    sl_db_put_text(&b, r->commit);
+    sl_db_put_text(&b, r->compose_path);
+    sl_db_put_text(&b, r->name);
+    sl_db_put_text(&b, r->dir);
+    sl_db_put_text(&b, r->digest);
     if (*id)
-        sl_put_int(&b, *id);
+        sl_db_put_int(&b, *id);
     if (!sl_db_run(c, s, err))
         return false;
     if (!*id)
@@ -83,19 +83,19 @@ static bool put_observation(struct sl_catalog *c, const struct sl_record *r, int
         return false;
     const char grade[2] = {r->grade ? r->grade : '-', '\0'};
     struct sl_bind b = {s, 0};
-    sl_put_int(&b, project);
-    sl_put_text(&b, r->commit);
-    sl_put_text(&b, r->digest);
-    sl_put_int(&b, r->started_ns);
-    sl_put_real(&b, r->duration_s);
-    sl_put_text(&b, sl_reason_name(r->reason));
-    sl_put_text(&b, r->sub_reason);
-    sl_put_text(&b, r->message);
-    sl_put_text(&b, grade);
-    sl_put_int(&b, r->quick);
-    sl_put_u64(&b, r->seed);
-    sl_put_text(&b, r->tool_version);
-    sl_put_text(&b, r->isolation);
+    sl_db_put_int(&b, project);
+    sl_db_put_text(&b, r->commit);
+    sl_db_put_text(&b, r->digest);
+    sl_db_put_int(&b, r->started_ns);
+    sl_db_put_real(&b, r->duration_s);
+    sl_db_put_text(&b, sl_reason_name(r->reason));
+    sl_db_put_text(&b, r->sub_reason);
+    sl_db_put_text(&b, r->message);
+    sl_db_put_text(&b, grade);
+    sl_db_put_int(&b, r->quick);
+    sl_db_put_u64(&b, r->seed);
+    sl_db_put_text(&b, r->tool_version);
+    sl_db_put_text(&b, r->isolation);
     if (!sl_db_run(c, s, err))
         return false;
     *id = sqlite3_last_insert_rowid(c->db);
@@ -113,8 +113,8 @@ static bool image_id(struct sl_catalog *c, const struct sl_record_service *v, in
     if (!s)
         return false;
     struct sl_bind b = {s, 0};
-    sl_put_text(&b, v->image);
-    sl_put_text(&b, v->image_id);
+    sl_db_put_text(&b, v->image);
+    sl_db_put_text(&b, v->image_id);
     bool row = false;
     if (!sl_db_step(c, s, &row, err) || !row)
         return false;
@@ -136,19 +136,19 @@ static bool put_service(struct sl_catalog *c, int64_t observation, size_t seq,
     for (size_t i = 0; i < v->n_listen && i < sizeof v->listen / sizeof v->listen[0]; i++)
         sl_str_addf(&listen, "%s%u", i ? " " : "", v->listen[i]);
     struct sl_bind b = {s, 0};
-    sl_put_int(&b, observation);
-    sl_put_int(&b, (int64_t)seq);
-    sl_put_text(&b, v->name);
-    sl_put_int(&b, image);
-    sl_put_text(&b, v->cls);
-    sl_put_text(&b, v->app);
-    sl_put_text(&b, v->role);
-    sl_put_real(&b, v->cpu_idle);
-    sl_put_real(&b, v->cpu_driven);
-    sl_put_real(&b, v->mem_bytes);
-    sl_put_int(&b, v->built);
-    sl_put_int(&b, v->one_shot);
-    sl_put_text(&b, sl_str_text(&listen));
+    sl_db_put_int(&b, observation);
+    sl_db_put_int(&b, (int64_t)seq);
+    sl_db_put_text(&b, v->name);
+    sl_db_put_int(&b, image);
+    sl_db_put_text(&b, v->cls);
+    sl_db_put_text(&b, v->app);
+    sl_db_put_text(&b, v->role);
+    sl_db_put_real(&b, v->cpu_idle);
+    sl_db_put_real(&b, v->cpu_driven);
+    sl_db_put_real(&b, v->mem_bytes);
+    sl_db_put_int(&b, v->built);
+    sl_db_put_int(&b, v->one_shot);
+    sl_db_put_text(&b, sl_str_text(&listen));
     bool ok = sl_db_run(c, s, err);
     sl_str_done(&listen);
     return ok;
@@ -162,24 +162,24 @@ static bool put_edge(struct sl_catalog *c, int64_t observation, size_t phase, si
     if (!s)
         return false;
     struct sl_bind b = {s, 0};
-    sl_put_int(&b, observation);
-    sl_put_int(&b, (int64_t)phase);
-    sl_put_int(&b, (int64_t)seq);
-    sl_put_text(&b, e->src);
-    sl_put_text(&b, e->dst);
-    sl_put_int(&b, e->proto);
-    sl_put_int(&b, e->dport);
-    sl_put_text(&b, e->cls);
-    sl_put_text(&b, e->app);
-    sl_put_real(&b, e->confidence);
-    sl_put_u64(&b, e->flows);
-    sl_put_u64(&b, e->packets_up);
-    sl_put_u64(&b, e->packets_down);
-    sl_put_u64(&b, e->bytes_up);
-    sl_put_u64(&b, e->bytes_down);
-    sl_put_real(&b, e->bps_mean);
-    sl_put_real(&b, e->bps_peak);
-    sl_put_real(&b, e->flows_active);
+    sl_db_put_int(&b, observation);
+    sl_db_put_int(&b, (int64_t)phase);
+    sl_db_put_int(&b, (int64_t)seq);
+    sl_db_put_text(&b, e->src);
+    sl_db_put_text(&b, e->dst);
+    sl_db_put_int(&b, e->proto);
+    sl_db_put_int(&b, e->dport);
+    sl_db_put_text(&b, e->cls);
+    sl_db_put_text(&b, e->app);
+    sl_db_put_real(&b, e->confidence);
+    sl_db_put_u64(&b, e->flows);
+    sl_db_put_u64(&b, e->packets_up);
+    sl_db_put_u64(&b, e->packets_down);
+    sl_db_put_u64(&b, e->bytes_up);
+    sl_db_put_u64(&b, e->bytes_down);
+    sl_db_put_real(&b, e->bps_mean);
+    sl_db_put_real(&b, e->bps_peak);
+    sl_db_put_real(&b, e->flows_active);
     return sl_db_run(c, s, err);
 }
 
@@ -190,16 +190,16 @@ static bool put_phase(struct sl_catalog *c, int64_t observation, size_t seq,
     if (!s)
         return false;
     struct sl_bind b = {s, 0};
-    sl_put_int(&b, observation);
-    sl_put_int(&b, (int64_t)seq);
-    sl_put_text(&b, p->name);
-    sl_put_text(&b, p->protocol);
-    sl_put_text(&b, p->target);
-    sl_put_int(&b, p->port);
-    sl_put_real(&b, p->duration_s);
-    sl_put_int(&b, p->users);
-    sl_put_real(&b, p->requests_per_s);
-    sl_put_real(&b, p->errors);
+    sl_db_put_int(&b, observation);
+    sl_db_put_int(&b, (int64_t)seq);
+    sl_db_put_text(&b, p->name);
+    sl_db_put_text(&b, p->protocol);
+    sl_db_put_text(&b, p->target);
+    sl_db_put_int(&b, p->port);
+    sl_db_put_real(&b, p->duration_s);
+    sl_db_put_int(&b, p->users);
+    sl_db_put_real(&b, p->requests_per_s);
+    sl_db_put_real(&b, p->errors);
     if (!sl_db_run(c, s, err))
         return false;
     for (size_t i = 0; i < p->n_edges; i++)
@@ -215,13 +215,13 @@ static bool put_note(struct sl_catalog *c, int64_t observation, size_t seq,
     if (!s)
         return false;
     struct sl_bind b = {s, 0};
-    sl_put_int(&b, observation);
-    sl_put_int(&b, (int64_t)seq);
-    sl_put_text(&b, n->kind);
-    sl_put_text(&b, n->step);
-    sl_put_text(&b, n->place);
-    sl_put_text(&b, n->before);
-    sl_put_text(&b, n->after);
+    sl_db_put_int(&b, observation);
+    sl_db_put_int(&b, (int64_t)seq);
+    sl_db_put_text(&b, n->kind);
+    sl_db_put_text(&b, n->step);
+    sl_db_put_text(&b, n->place);
+    sl_db_put_text(&b, n->before);
+    sl_db_put_text(&b, n->after);
     return sl_db_run(c, s, err);
 }
 
@@ -232,9 +232,9 @@ static bool put_name(struct sl_catalog *c, int64_t observation, size_t seq, cons
     if (!s)
         return false;
     struct sl_bind b = {s, 0};
-    sl_put_int(&b, observation);
-    sl_put_int(&b, (int64_t)seq);
-    sl_put_text(&b, name);
+    sl_db_put_int(&b, observation);
+    sl_db_put_int(&b, (int64_t)seq);
+    sl_db_put_text(&b, name);
     return sl_db_run(c, s, err);
 }
 
@@ -323,15 +323,15 @@ static bool put_class(struct sl_catalog *c, int64_t project, const struct class_
     if (!s)
         return false;
     struct sl_bind b = {s, 0};
-    sl_put_text(&b, v->cls);
-    sl_put_text(&b, v->idle ? "idle" : "driven");
-    sl_put_real(&b, v->bps_peak);
-    sl_put_int(&b, project);
-    sl_put_real(&b, v->bps_mean);
-    sl_put_real(&b, v->flows_active);
-    sl_put_u64(&b, v->flows);
-    sl_put_u64(&b, v->packets);
-    sl_put_u64(&b, v->bytes);
+    sl_db_put_text(&b, v->cls);
+    sl_db_put_text(&b, v->idle ? "idle" : "driven");
+    sl_db_put_real(&b, v->bps_peak);
+    sl_db_put_int(&b, project);
+    sl_db_put_real(&b, v->bps_mean);
+    sl_db_put_real(&b, v->flows_active);
+    sl_db_put_u64(&b, v->flows);
+    sl_db_put_u64(&b, v->packets);
+    sl_db_put_u64(&b, v->bytes);
     return sl_db_run(c, s, err);
 }
 
@@ -449,7 +449,7 @@ static bool word_id(struct sl_catalog *c, struct words *w, const char *text, int
     if (!s)
         return false;
     struct sl_bind b = {s, 0};
-    sl_put_text(&b, text);
+    sl_db_put_text(&b, text);
     bool row = false;
     if (!sl_db_step(c, s, &row, err) || !row)
         return false;
@@ -474,22 +474,22 @@ static bool put_flow(struct sl_catalog *c, struct words *w, int64_t project, siz
         return false;
     const struct sl_flow *f = &v->flow;
     struct sl_bind b = {s, 0};
-    sl_put_int(&b, project);
-    sl_put_int(&b, (int64_t)seq);
-    sl_put_int(&b, phase);
-    sl_put_int(&b, f->first_ns / 1000);
-    sl_put_int(&b, (f->last_ns - f->first_ns) / 1000);
-    sl_put_int(&b, src);
-    sl_put_int(&b, dst);
-    sl_put_int(&b, f->tuple.proto);
-    sl_put_int(&b, f->tuple.sport);
-    sl_put_int(&b, f->tuple.dport);
-    sl_put_int(&b, cls);
-    sl_put_u64(&b, f->packets[SL_FORWARD]);
-    sl_put_u64(&b, f->packets[SL_BACKWARD]);
-    sl_put_u64(&b, f->bytes[SL_FORWARD]);
-    sl_put_u64(&b, f->bytes[SL_BACKWARD]);
-    sl_put_int(&b, f->end);
+    sl_db_put_int(&b, project);
+    sl_db_put_int(&b, (int64_t)seq);
+    sl_db_put_int(&b, phase);
+    sl_db_put_int(&b, f->first_ns / 1000);
+    sl_db_put_int(&b, (f->last_ns - f->first_ns) / 1000);
+    sl_db_put_int(&b, src);
+    sl_db_put_int(&b, dst);
+    sl_db_put_int(&b, f->tuple.proto);
+    sl_db_put_int(&b, f->tuple.sport);
+    sl_db_put_int(&b, f->tuple.dport);
+    sl_db_put_int(&b, cls);
+    sl_db_put_u64(&b, f->packets[SL_FORWARD]);
+    sl_db_put_u64(&b, f->packets[SL_BACKWARD]);
+    sl_db_put_u64(&b, f->bytes[SL_FORWARD]);
+    sl_db_put_u64(&b, f->bytes[SL_BACKWARD]);
+    sl_db_put_int(&b, f->end);
     return sl_db_run(c, s, err);
 }
 

@@ -272,3 +272,12 @@ void sl_cli_json(const json_t *j)
     free(text);
     fflush(stdout);
 }
+
+char *sl_cli_line(int argc, char **argv)
+{
+    struct sl_str s = {0};
+    sl_str_add(&s, "sluice");
+    for (int i = 0; i < argc; i++)
+        sl_str_addf(&s, " %s", argv[i]);
+    return sl_str_take(&s);
+}

@@ -54,6 +54,7 @@ int sl_cli_fail(
     const struct sl_error *err);   // prints it once (JSON on stdout with --json); returns err->code
 void sl_cli_json(const json_t *j); // one versioned object on stdout
 int sl_cli_usage(const struct sl_cli *cli, const char *fmt, ...) SL_PRINTF(2, 3);
+char *sl_cli_line(int argc, char **argv); // "sluice flows ...", for the provenance; caller frees
 // Commands, one file each.
 int sl_cmd_check(struct sl_cli *, int, char **);
 int sl_cmd_fmt(struct sl_cli *, int, char **);
@@ -69,3 +70,6 @@ int sl_cmd_run(struct sl_cli *, int, char **);
 int sl_cmd_status(struct sl_cli *, int, char **);
 int sl_cmd_down(struct sl_cli *, int, char **);
 int sl_cmd_report(struct sl_cli *, int, char **);
+int sl_cmd_flows(struct sl_cli *, int, char **);
+int sl_cmd_compare(struct sl_cli *, int, char **);
+int sl_cmd_graph(struct sl_cli *, int, char **);

@@ -17,6 +17,8 @@
 #include "cli/probe.h"
 #include "engine/engine.h"
 #include "engine/images.h"
+#include "export/ipfix.h"
+#include "measure/dpi.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -271,11 +273,27 @@ static void check_leftovers(struct doctor *d, struct sl_engine *e)
     sl_container_list_done(&l);
 }
 
+// What 'sluice flows' can do without a library that this build may lack.
+static void check_optional(struct doctor *d)
+{
+    if (sl_dpi_available())
+        add(d, "nDPI", OK, "", "%s: flows --dpi labels by payload", sl_dpi_version());
+    else
+        add(d, "nDPI", WARN, "runs do not need it; apt install libndpi-dev and build again",
+            "this build is without it: flows --dpi does not work");
+    if (sl_ipfix_available())
+        add(d, "IPFIX", OK, "", "flows can be written as IPFIX");
+    else
+        add(d, "IPFIX", WARN, "runs do not need it; apt install libfixbuf-dev and build again",
+            "this build is without libfixbuf: flows are not written as IPFIX");
+}
+
 static void check_all(struct doctor *d)
 {
     check_rights(d);
     check_kernel(d);
     check_programs(d);
+    check_optional(d);
     struct sl_engine *e = check_engine(d);
     check_compose(d);
     SL_AUTO(sl_json_decref) json_t *info = e ? sl_engine_info(e, NULL) : NULL;

@@ -92,7 +92,8 @@ int sl_cmd_status(struct sl_cli *cli, int argc, char **argv)
     }
     free(runs);
     status = SL_OK;
-    if (!whole && !json_array_size(alive)) { // supervisors that answer are worth showing all the same
+    if (!whole &&
+        !json_array_size(alive)) { // supervisors that answer are worth showing all the same
         status = sl_cli_fail(cli, &err);
     } else if (n && !found) {
         sl_fail(&err, SL_EUSAGE, "there is no run '%s'", argv[0]);

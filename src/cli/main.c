@@ -2,7 +2,11 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "base/zip.h"
 #include "cli/cli.h"
+#include "export/ipfix.h"
+#include "measure/dpi.h"
+#include "net/services.h"
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,13 +31,13 @@ const struct sl_command sl_commands[] = {
     {"status", "[NAME]", "Runs that are running: asked and achieved.", sl_cmd_status},
     {"down", "NAME|--all", "Stop a run and remove everything it made, by label.", sl_cmd_down},
     {"report", "RUN", "Make report.html of a run folder again.", sl_cmd_report},
+    {"flows", "TRACE", "Packets into a table of flows, with every feature.", sl_cmd_flows},
+    {"compare", "A B", "How far two traces or flow tables are apart.", sl_cmd_compare},
+    {"graph", "TRACE", "Who talks to whom in a trace: picture, JSON, CSV, Mermaid.", sl_cmd_graph},
     // Named in the design, and not there yet: main() says so.
     {"link", "", "", NULL},
     {"topo", "", "", NULL},
     {"shell", "", "", NULL},
-    {"flows", "", "", NULL},
-    {"graph", "", "", NULL},
-    {"compare", "", "", NULL},
     {"events", "", "", NULL},
     {"logs", "", "", NULL},
     {"exec", "", "", NULL},
@@ -49,20 +53,43 @@ const struct sl_command sl_commands[] = {
     {NULL, NULL, NULL, NULL},
 };
 
+// What depends on how it was built: libraries that may be missing, the tables built in.
+static json_t *parts_of_this_build(void)
+{
+    struct sl_services *services = sl_services_builtin();
+    json_t *has = json_object();
+    json_object_set_new(has, "ndpi",
+                        sl_dpi_available() ? json_string(sl_dpi_version()) : json_false());
+    json_object_set_new(has, "ipfix", json_boolean(sl_ipfix_available()));
+    json_object_set_new(has, "gzip", json_string(sl_zip_version(SL_ZIP_GZIP)));
+    json_object_set_new(has, "zstd", json_string(sl_zip_version(SL_ZIP_ZSTD)));
+    json_object_set_new(has, "services", json_string(sl_services_date(services)));
+    sl_services_free(services);
+    return has;
+}
+
 static int cmd_version(struct sl_cli *cli, int argc, char **argv)
 {
     int n;
     int status = sl_cli_parse(cli, NULL, 0, argc, argv, 0, 0, &n);
     if (status >= 0)
         return status;
+    json_t *has = parts_of_this_build();
     if (cli->json) {
-        json_t *j =
-            json_pack("{s:s, s:s}", "schema", "sluice.version/1", "version", SLUICE_VERSION);
+        json_t *j = json_pack("{s:s, s:s, s:O}", "schema", "sluice.version/1", "version",
+                              SLUICE_VERSION, "has", has);
         sl_cli_json(j);
         json_decref(j);
     } else {
         printf("sluice %s\n", SLUICE_VERSION);
+        const char *name;
+        json_t *what;
+        json_object_foreach(has, name, what) printf("  %-10s %s\n", name,
+                                                    json_is_string(what) ? json_string_value(what)
+                                                    : json_is_true(what) ? "yes"
+                                                                         : "no");
     }
+    json_decref(has);
     return SL_OK;
 }
 

@@ -53,7 +53,7 @@ static char *put_list(struct sl_export *x, char *p, const struct sl_list *l)
     x->out.len = (size_t)(p - x->out.buf);
     p = sl_out_need(&x->out, 21 * l->len + 2 + x->row_room);
     if (l->len)
-        return sl_put_list(p, l, ' ');
+        return sl_list_put(p, l, ' ');
     memcpy(p, "\"\"", 2);
     return p + 2;
 }
@@ -71,11 +71,11 @@ static bool csv_row(struct sl_export *x, const union sl_value *row, struct sl_er
         case SL_COL_TIME:
         case SL_COL_BOOL:
             if (row[i].i != INT64_MIN)
-                p = sl_put_i64(p, row[i].i);
+                p = sl_number_i64(p, row[i].i);
             break;
         case SL_COL_REAL:
             if (java || isfinite(row[i].f))
-                p = sl_put_column_real(p, c, row[i].f, java);
+                p = sl_column_put_real(p, c, row[i].f, java);
             break;
         case SL_COL_TEXT:
             if (row[i].s.p)
@@ -105,5 +105,9 @@ static bool csv_open(struct sl_export *x, struct sl_error *err)
     return true;
 }
 
-const struct sl_writer sl_writer_csv = {
-    .name = "csv", .suffix = ".csv", .missing = "empty cell", .open = csv_open, .row = csv_row};
+const struct sl_writer sl_writer_csv = {.name = "csv",
+                                        .suffix = ".csv",
+                                        .missing = "empty cell",
+                                        .parts = true,
+                                        .open = csv_open,
+                                        .row = csv_row};

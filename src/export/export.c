@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "export/ipfix.h"
 #include "export/number.h"
 #include "export/writer.h"
 #include <assert.h>
@@ -12,16 +13,19 @@
 #include <string.h>
 #include <unistd.h>
 
+static const struct sl_writer sl_writer_ipfix = {.name = "ipfix", .suffix = ".ipfix"};
 static const struct sl_writer *const WRITERS[SL_EXPORT_FORMATS] = {
-    [SL_EXPORT_CSV] = &sl_writer_csv,
+    [SL_EXPORT_CSV] = &sl_writer_csv,         [SL_EXPORT_JSONL] = &sl_writer_jsonl,
+    [SL_EXPORT_PARQUET] = &sl_writer_parquet, [SL_EXPORT_NPY] = &sl_writer_npy,
+    [SL_EXPORT_ZEEK] = &sl_writer_zeek,       [SL_EXPORT_IPFIX] = &sl_writer_ipfix,
 };
 static const char *const TYPES[] = {"int", "real", "text", "time", "bool", "list"};
 
 bool sl_export_format_of(const char *name_or_path, enum sl_export_format *out)
 {
     for (int f = 0; f < SL_EXPORT_FORMATS; f++)
-        if (WRITERS[f] && (!strcmp(name_or_path, WRITERS[f]->name) ||
-                           sl_ends_with(name_or_path, WRITERS[f]->suffix))) {
+        if (!strcmp(name_or_path, WRITERS[f]->name) ||
+            sl_ends_with(name_or_path, WRITERS[f]->suffix)) {
             *out = (enum sl_export_format)f;
             return true;
         }
@@ -30,7 +34,7 @@ bool sl_export_format_of(const char *name_or_path, enum sl_export_format *out)
 
 const char *sl_export_format_name(enum sl_export_format f)
 {
-    return WRITERS[f] ? WRITERS[f]->name : "unknown";
+    return WRITERS[f]->name;
 }
 
 bool sl_value_missing(const struct sl_column *c, const union sl_value *v)
@@ -47,19 +51,19 @@ bool sl_value_missing(const struct sl_column *c, const union sl_value *v)
     }
 }
 
-char *sl_put_column_real(char *p, const struct sl_column *c, double v, bool java)
+char *sl_column_put_real(char *p, const struct sl_column *c, double v, bool java)
 {
     if (java)
-        return sl_put_java(p, v);
-    return c->decimals ? sl_put_fixed(p, v, c->decimals) : sl_put_real(p, v);
+        return sl_number_java(p, v);
+    return c->decimals ? sl_number_fixed(p, v, c->decimals) : sl_number_real(p, v);
 }
 
-char *sl_put_list(char *p, const struct sl_list *l, char between)
+char *sl_list_put(char *p, const struct sl_list *l, char between)
 {
     for (size_t i = 0; i < l->len; i++) {
         if (i)
             *p++ = between;
-        p = sl_put_i64(p, l->at[i]);
+        p = sl_number_i64(p, l->at[i]);
     }
     return p;
 }
@@ -120,12 +124,22 @@ static size_t row_room(const struct sl_export *x)
     return room;
 }
 
+static void not_a_table(const char *path, struct sl_error *err)
+{
+    struct sl_ipfix *x = NULL;
+    if (!sl_ipfix_available())
+        x = sl_ipfix_open(path, 0, err); // says why not
+    else
+        sl_fail(err, SL_EUSAGE, "IPFIX has records of flows, no tables");
+    assert(!x);
+}
+
 struct sl_export *sl_export_open(const struct sl_export_options *opt,
                                  const struct sl_column *columns, size_t n, struct sl_error *err)
 {
     assert(n > 0 && opt->path && opt->format < SL_EXPORT_FORMATS);
-    if (!WRITERS[opt->format]) {
-        sl_fail(err, SL_EENV, "this build cannot write that format");
+    if (!WRITERS[opt->format]->open) {
+        not_a_table(opt->path, err);
         return NULL;
     }
     if (opt->provenance) {
@@ -148,6 +162,35 @@ struct sl_export *sl_export_open(const struct sl_export_options *opt,
         return x;
     export_free(x);
     return NULL;
+}
+
+struct sl_export *sl_export_part(const struct sl_export *x)
+{
+    if (!x->writer->parts)
+        return NULL;
+    struct sl_export *part = sl_alloc(sizeof *part);
+    part->writer = x->writer;
+    part->opt = x->opt;
+    part->columns = x->columns;
+    part->n = x->n;
+    part->row_room = row_room(x);
+    sl_out_memory(&part->out);
+    struct sl_error ignored;
+    bool ok = part->writer->open(part, &ignored); // has no file that could fail
+    assert(ok), (void)ok;
+    part->out.len = 0; // the header
+    return part;
+}
+
+bool sl_export_append(struct sl_export *x, struct sl_export *part, struct sl_error *err)
+{
+    if (!sl_out_append(&x->out, &part->out, err)) {
+        x->failed = true;
+        return false;
+    }
+    x->rows += part->rows;
+    part->rows = 0;
+    return true;
 }
 
 bool sl_export_row(struct sl_export *x, const union sl_value *row, struct sl_error *err)

@@ -16,7 +16,7 @@
  *
  * Errors   SL_ERUN, naming the file; a full disk is named as such.
  *
- * Threads  one.
+ * Threads  one for each table, and one for each part of it.
  */
 #pragma once
 #include "base/error.h"
@@ -61,6 +61,7 @@ enum sl_export_format {
     SL_EXPORT_PARQUET,
     SL_EXPORT_NPY,
     SL_EXPORT_ZEEK,
+    SL_EXPORT_IPFIX, // a name only: these are records of flows, see ipfix.h; opening fails
     SL_EXPORT_FORMATS
 };
 struct sl_export_options {
@@ -70,6 +71,7 @@ struct sl_export_options {
                             // the schema file, Parquet's metadata
     const char *table;      // "flows": name in the schema; "conn" = _path of a Zeek log
     int compression_level;  // Parquet: zstd; 0 = 3
+    uint32_t group_rows;    // Parquet: rows of a row group at most; 0 = 1,048,576
     bool no_schema_file, no_header;
     bool java_reals; // REAL as Java's Double.toString prints it (for CICFlowMeter's tables), NaN
                      // and Infinity included
@@ -84,9 +86,17 @@ SL_MUST_USE bool sl_export_flush(struct sl_export *x,
                                  struct sl_error *err); // streams: what is complete goes out
 SL_MUST_USE bool
 sl_export_close(struct sl_export *x,
-                struct sl_error *err);     // completes the file; frees x also on failure
+                struct sl_error *err); // completes the file; frees x also on failure
+// Rows made beside the table, so that several threads can make them: sl_export_row and
+// sl_export_abort are all that a part takes. NULL: this format's rows depend on those before. The
+// table outlives its parts.
+struct sl_export *sl_export_part(const struct sl_export *x);
+// A part's rows behind those of the table; the part is empty afterwards.
+SL_MUST_USE bool sl_export_append(struct sl_export *x, struct sl_export *part,
+                                  struct sl_error *err);
 void sl_export_abort(struct sl_export *x); // throws the half-written file away
 uint64_t sl_export_rows(const struct sl_export *x);
-// "flows.parquet" -> PARQUET; "csv", "jsonl", "parquet", "npy", "zeek" by name. False when unknown.
+// "flows.parquet" -> PARQUET; "csv", "jsonl", "parquet", "npy", "zeek", "ipfix" by name. False when
+// unknown.
 bool sl_export_format_of(const char *name_or_path, enum sl_export_format *out);
 const char *sl_export_format_name(enum sl_export_format f);

@@ -81,6 +81,11 @@ bool sl_out_open(struct sl_out *o, const char *path, bool seekable, struct sl_er
     return ok;
 }
 
+void sl_out_memory(struct sl_out *o)
+{
+    *o = (struct sl_out){.fd = -1, .target = -1, .open = true};
+}
+
 void sl_out_grow(struct sl_out *o, size_t bytes)
 {
     size_t cap = o->cap ? o->cap : 4096;
@@ -116,8 +121,27 @@ static int write_all(int fd, const char *p, size_t len)
     return 0;
 }
 
+bool sl_out_append(struct sl_out *o, struct sl_out *from, struct sl_error *err)
+{
+    if (o->len + from->len <= SL_OUT_BUFFER) {
+        sl_out_add(o, from->buf, from->len);
+        from->len = 0;
+        return true;
+    }
+    if (!sl_out_flush(o, err))
+        return false;
+    int why = write_all(o->fd, from->buf, from->len);
+    if (why)
+        return sl_out_failed(o->path, why, err);
+    o->written += from->len;
+    from->len = 0;
+    return true;
+}
+
 bool sl_out_flush(struct sl_out *o, struct sl_error *err)
 {
+    if (o->fd < 0) // in memory
+        return true;
     int why = write_all(o->fd, o->buf, o->len);
     if (why)
         return sl_out_failed(o->path, why, err);

@@ -8,6 +8,7 @@
  *     char *p = sl_out_need(&o, 100);   // within a row: room for 100 bytes, never fails
  *     ... o.len = (size_t)(p - o.buf);  // what was used of it
  *
+ * Memory   sl_out_memory makes one that has no file, for bytes that sl_out_append moves later.
  * Names    a regular file is PATH.part until sl_out_close; what is there and is no regular file
  *          (a pipe, /dev/full) is written as it is. "-" is standard output.
  * Errors   SL_ERUN, naming the file; a full disk gets a hint.
@@ -36,6 +37,9 @@ SL_MUST_USE bool sl_out_flush(struct sl_out *o, struct sl_error *err);
 SL_MUST_USE bool sl_out_patch(struct sl_out *o, uint64_t at, const void *bytes, size_t len,
                               struct sl_error *err);
 SL_MUST_USE bool sl_out_close(struct sl_out *o, struct sl_error *err); // frees also on failure
+void sl_out_memory(struct sl_out *o); // goes nowhere: bytes stay in the buffer
+// What is in a buffer in memory goes behind o's bytes.
+SL_MUST_USE bool sl_out_append(struct sl_out *o, struct sl_out *from, struct sl_error *err);
 void sl_out_abort(struct sl_out *o); // removes what was written; a closed one is fine
 // The message for what the system said about this file; always false.
 bool sl_out_failed(const char *path, int why, struct sl_error *err);

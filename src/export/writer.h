@@ -10,6 +10,7 @@ struct sl_writer {
     const char *name, *suffix;
     const char *missing; // for the schema file
     bool seekable;       // patches its beginning at the end
+    bool parts;          // a row's bytes depend on nothing but the row
     bool (*open)(struct sl_export *x, struct sl_error *err);
     bool (*row)(struct sl_export *x, const union sl_value *row, struct sl_error *err);
     bool (*flush)(struct sl_export *x, struct sl_error *err); // NULL: the buffer goes out
@@ -34,6 +35,6 @@ struct sl_export {
 char *sl_export_schema(const struct sl_export *x); // JSON; the caller frees
 bool sl_value_missing(const struct sl_column *c, const union sl_value *v);
 // A real that is to be printed: neither NAN nor infinite, or wanted as Java prints them.
-char *sl_put_column_real(char *p, const struct sl_column *c, double v, bool java);
+char *sl_column_put_real(char *p, const struct sl_column *c, double v, bool java);
 // "1 2 3"; room for 21 bytes an element.
-char *sl_put_list(char *p, const struct sl_list *l, char between);
+char *sl_list_put(char *p, const struct sl_list *l, char between);

@@ -443,8 +443,9 @@ bool sl_run_bring_up(struct sl_run *r, struct sl_error *err)
     for (size_t k = 0; k < r->instances.len; k++)
         if (!wire(r, k, err) || !shape_instance(r, &r->instances.at[k], err))
             return false;
-    return metering(r, err) && pump_start(r, err) && for_all(r, "services", start_services, err) &&
-           settle(r, err);
+    // Addresses are known from here on, also to a run that is cut off.
+    return sl_run_write_labels(r, 0, err) && metering(r, err) && pump_start(r, err) &&
+           for_all(r, "services", start_services, err) && settle(r, err);
 }
 
 // ---- drivers -----------------------------------------------------------------------------------

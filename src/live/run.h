@@ -77,6 +77,8 @@ SL_MUST_USE bool sl_run_traffic(struct sl_run *r, struct sl_error *err);
 json_t *sl_run_summary(struct sl_run *r, const char *interrupted_reason);
 json_t *sl_run_state(struct sl_run *r); // for `status`
 SL_MUST_USE bool sl_run_write_inputs(struct sl_run *r, struct sl_error *err);
+// Who is behind which address; to_ns 0 = still running.
+SL_MUST_USE bool sl_run_write_labels(struct sl_run *r, int64_t to_ns, struct sl_error *err);
 SL_MUST_USE bool sl_run_write_outputs(struct sl_run *r, const json_t *summary,
                                       struct sl_error *err);
 // Both directions, up, or down: what the statement's rate counts.

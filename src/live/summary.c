@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "live/labels.h"
 #include "live/run.h"
 #include "netns/netns.h"
 #include "stats/report.h"
@@ -391,6 +392,15 @@ bool sl_run_write_inputs(struct sl_run *r, struct sl_error *err)
     return ok;
 }
 
+bool sl_run_write_labels(struct sl_run *r, int64_t to_ns, struct sl_error *err)
+{
+    struct sl_str s = {0};
+    sl_run_labels(r, to_ns, &s);
+    bool ok = save_text(r->folder, "labels.csv", sl_str_text(&s), s.len, err);
+    sl_str_done(&s);
+    return ok;
+}
+
 static bool write_rates(struct sl_run *r, const json_t *summary, struct sl_error *err)
 {
     struct sl_str s = {0};
@@ -484,7 +494,8 @@ bool sl_run_write_outputs(struct sl_run *r, const json_t *summary, struct sl_err
     if (!html || !svg || !save(r->folder, "summary.json", summary, err) ||
         !save(r->folder, "metadata.json", json_object_get(summary, "metadata"), err) ||
         !save(r->folder, "graph.json", graph, err) || !write_rates(r, summary, err) ||
-        !write_events(r, err) || !save_text(r->folder, "graph.svg", svg, strlen(svg), err) ||
+        !sl_run_write_labels(r, sl_wall_ns(), err) || !write_events(r, err) ||
+        !save_text(r->folder, "graph.svg", svg, strlen(svg), err) ||
         !save_text(r->folder, "report.html", html, strlen(html), err))
         return false;
     struct sl_str sums = {0};

@@ -26,7 +26,7 @@ enum sl_packet_kind {
     SL_PACKET_NOT_IP,     // ARP, LLDP, ...
     SL_PACKET_CUT_SHORT,  // the capture ends inside a header that flows need
     SL_PACKET_BAD_HEADER, // a length or version that cannot be
-    SL_PACKET_FRAGMENT,   // not the first fragment: no ports (flow/fragments.h finds them)
+    SL_PACKET_FRAGMENT,   // not the first fragment: no ports (net/fragments.h finds them)
     SL_PACKET_BAD_LINK,   // a link type that is not known here
     SL_PACKET_KINDS
 };
@@ -63,48 +63,55 @@ struct sl_packet {
     const uint8_t *payload; // captured part, into the frame; NULL if none
     uint32_t wire_bytes;    // layer-2 length on the wire, without FCS
     uint32_t ip_bytes;      // IP total length (of the packet that gave the tuple)
-    uint32_t payload_bytes; // above TCP, UDP, SCTP or ICMP header, by the IP header (not by what
-                            // was captured)
+    uint32_t payload_bytes; // above the l4_header_bytes; of a later fragment: all it carries
     uint32_t payload_captured;
     struct sl_tuple tuple; // ICMP echo: both ports are the identifier; else ICMP has ports 0
     uint32_t tcp_seq, tcp_ack;
-    uint16_t tcp_window, ethertype;
-    uint8_t tcp_flags;          // 0 unless TCP
-    uint8_t l4_header_bytes;    // TCP 20..60, UDP 8, SCTP 12, ICMP 8; else 0
-    uint16_t ip_header_bytes;   // IPv4 with options; IPv6 with its extension headers
+    uint16_t tcp_window;
+    uint16_t ethertype; // behind the outermost VLAN tags (0x8847 for MPLS); raw IP: by its version;
+                        // 0 = there is none
+    uint8_t tcp_flags;  // 0 unless TCP
+    uint8_t l4_header_bytes;    // TCP 20..60, UDP and UDP-Lite 8, SCTP 12, DCCP 12 or 16, ICMP 8;
+                                // else 0
+    uint16_t ip_header_bytes;   // IPv4 with options; IPv6 with its extension headers; both with AH
     const uint8_t *tcp_options; // captured part; NULL if none
     uint8_t tcp_options_captured;
     uint8_t icmp_type, icmp_code; // ICMP and ICMPv6 only
     uint8_t ttl, tos;             // hop limit, traffic class
     uint8_t tunnels;              // bits SL_TUNNEL_
-    bool fragmented;              // any fragment, the first too
+    bool fragmented;              // any fragment, the first too; not one that is alone (RFC 6946)
     uint8_t layers;               // IP headers passed: 1 = no tunnel
-    uint16_t vlan, vlan_inner;    // identifiers 1..4094 of the two outermost tags; 0 = none
+    uint16_t vlan, vlan_inner;    // identifiers 1..4094 of the two outermost tags, also inside a
+                                  // tunnel when there are none before it; 0 = none
     uint32_t ip_id;               // IPv4 identification, or that of the IPv6 fragment header
     uint32_t fragment_offset;     // bytes
     uint16_t interface;           // index in its trace; set by whoever reads
+    bool
+        length_cut; // the outermost IP header claims more than the frame had: what was there counts
 };
 /*
  * How to decode. Inner (the default, as nfstream, Suricata and Zeek do) follows tunnels down to the
  * innermost IP packet and the tuple is that one's; outer stops at the first IP header. A tunnel
- * whose inside cannot be decoded is an outer packet. NULL = Ethernet, inner.
+ * whose inside cannot be decoded is an outer packet, and so is one that is fragmented, or nested
+ * more than 8 deep. VLAN, MPLS and PPPoE before the first IP header are stepped over in any case.
+ * NULL = Ethernet, inner.
  */
 struct sl_decode_options {
     uint16_t linktype; // LINKTYPE_ number of the capture file
     bool outer;
-    bool cic_tunnels; // as CICFlowMeter: only L2TP is looked into
+    bool cic_tunnels; // as CICFlowMeter: above IP only L2TP is looked into
 };
 bool sl_linktype_known(uint16_t linktype);
-const char *sl_linktype_name(
-    uint16_t linktype); // "Ethernet"; "link type 147" is the caller's text: NULL when unknown
+// "Ethernet"; NULL when unknown ("link type 147" is the caller's text).
+const char *sl_linktype_name(uint16_t linktype);
 const char *sl_packet_kind_name(enum sl_packet_kind kind); // "not-ip", "cut-short", ...
 enum sl_packet_kind sl_packet_decode(const struct sl_decode_options *how, const uint8_t *frame,
                                      size_t captured, uint32_t wire_bytes, int64_t ts_ns,
                                      struct sl_packet *out);
-// TCP options of a packet that has some; what is not there is 0 or -1.
+// TCP options of any packet; what is not there, or was not captured, is 0 or -1.
 struct sl_tcp_options {
     uint16_t mss;         // 0 = not there
-    int16_t window_scale; // -1 = not there
+    int16_t window_scale; // -1 = not there; at most 14 (RFC 7323 section 2.3)
     bool sack_permitted, timestamps;
     uint32_t ts_value, ts_echo;
     uint8_t n_sack; // blocks, at most 4

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Writing captures: pcap with nanosecond time stamps, link type Ethernet. (Reading: later.)
+ * Writing captures: pcap with nanosecond time stamps, link type Ethernet. trace.h reads them.
  * Errors   SL_ERUN; a full disk is named. The file is valid after every flush.
  */
 #pragma once

@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "base/str.h"
 
+// From the document type to the style that all pages share; the style element is still open.
+void sl_html_head(struct sl_str *out);
 // Escaped for element content and for quoted attributes; control characters become U+FFFD.
 void sl_html_text(struct sl_str *out, const char *text);
 // The same, cut after `columns` terminal columns with "…".

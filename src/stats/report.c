@@ -9,49 +9,6 @@
 
 enum { MAX_EVENTS = 500, MAX_METADATA = 400, MAX_PAGE = 32 << 20 };
 
-static const char head[] =
-    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
-    "'unsafe-inline'\">\n"
-    "<meta name=\"color-scheme\" content=\"light dark\">\n<style>\n"
-    ":root{--page:#f2f4f7;--card:#fff;--ink:#1c2128;--dim:#5d6877;--line:#e1e5ea;--soft:#f5f6f8;"
-    "--good:#1a7f4b;--goodbg:#e2f5ea;--bad:#b3261e;--badbg:#fce8e6;--warn:#8a5a00;--warnbg:#fdf1d8}"
-    "\n"
-    "@media (prefers-color-scheme: "
-    "dark){:root{--page:#12161b;--card:#1b2027;--ink:#e6e9ed;--dim:#98a3b1;"
-    "--line:#2c343e;--soft:#151a20;--good:#5fd394;--goodbg:#143626;--bad:#ff8b80;--badbg:#43191a;"
-    "--warn:#f0bf5a;--warnbg:#3b2d0f}}\n"
-    "*{box-sizing:border-box}\nbody{margin:0;background:var(--page);color:var(--ink);line-height:1."
-    "5;"
-    "font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}\n"
-    "main{max-width:1240px;margin:0 auto;padding:28px 20px 60px}\n"
-    "h1{font-size:26px;margin:0;letter-spacing:-.01em;overflow-wrap:anywhere}\n"
-    "h2{font-size:17px;margin:34px 0 10px;letter-spacing:-.005em}\n"
-    "header{display:flex;gap:14px;align-items:center;flex-wrap:wrap}\n"
-    ".sub{color:var(--dim);margin:4px 0 18px}\n"
-    ".verdict{font-weight:700;font-size:13px;padding:4px "
-    "12px;border-radius:99px;text-transform:uppercase;"
-    "letter-spacing:.06em}\n"
-    ".good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}\n"
-    ".verdict.good,.pill.good{background:var(--goodbg)}.verdict.bad,.pill.bad{background:var(--"
-    "badbg)}"
-    ".verdict.warn,.pill.warn{background:var(--warnbg)}\n"
-    ".facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px}\n"
-    ".fact,.card{background:var(--card);border:1px solid var(--line);border-radius:12px}\n"
-    ".fact{padding:12px 16px}.fact "
-    "b{display:block;font-size:21px;font-variant-numeric:tabular-nums;"
-    "letter-spacing:-.01em}.fact span{color:var(--dim);font-size:13px}\n"
-    ".card{padding:6px 16px;overflow-x:auto}\n"
-    "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\n"
-    "th{font-size:12px;color:var(--dim);font-weight:600;text-align:left;white-space:nowrap}\n"
-    "th,td{padding:8px 10px;border-bottom:1px solid var(--line);vertical-align:top}\n"
-    "tr:last-child td{border-bottom:0}\nth:first-child,td:first-child{padding-left:0}\n"
-    ".n{text-align:right;white-space:nowrap}\n"
-    ".pill{font-size:12px;font-weight:600;padding:2px 9px;border-radius:99px;white-space:nowrap}\n"
-    "code,pre,.mono{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}\n"
-    "pre{margin:10px 0;white-space:pre-wrap;overflow-wrap:anywhere}\n"
-    ".why{color:var(--dim);font-size:13px}\n";
 static const char head_more[] =
     ".curves{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:"
     "14px}\n"
@@ -520,7 +477,7 @@ char *sl_report_html(const json_t *summary, struct sl_error *err)
     if (!check(summary, err))
         return NULL;
     struct sl_str out = {.max = MAX_PAGE};
-    sl_str_add(&out, head);
+    sl_html_head(&out);
     sl_str_add(&out, head_more);
     sl_html_palette(&out, "main");
     sl_str_add(&out, "</style>\n<title>");

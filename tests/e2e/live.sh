@@ -70,6 +70,10 @@ check "the interface's own counters agree with rates.csv within 5 %" test $? = 0
 client=$(python3 -c 'import csv
 print(next(r["src"] for r in csv.DictReader(open("out/flows.csv")) if r["class"] == "web" and r["in_class"] == "1"))')
 case $client in 10.201.*) ok "the placed client is $client" ;; *) bad "the client's address is '$client'" ;; esac
+same "the label book knows it" \
+    "$(python3 -c 'import csv, sys
+print([(r["role"], r["host"]) for r in csv.DictReader(open("out/labels.csv")) if r["address"] == sys.argv[1]])' "$client")" \
+    "[('driver', 'h1')]"
 cat out/logs/*web*.log >web.log
 has "the web server's own log has the client's requests" web.log "^${client//./\\.} .*\"GET /[^ ]* HTTP/1\.[01]\" 200"
 same "nobody else asked it, its own health check aside" \

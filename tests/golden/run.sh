@@ -3,7 +3,8 @@
 # One golden case:   run.sh CASE-FOLDER FOLDER-WITH-PROGRAMS...
 #
 # A case holds `cmd` (shell, run in a copy of the folder with the programs on PATH), `stdout`, `stderr`
-# (absent = nothing is printed) and `status` (absent = 0). `filter`, a sed script, takes out what differs from
+# (absent = nothing is printed) and `status` (absent = 0). `needs` names files of the source tree, one a line, that the
+# command finds in its folder too. `filter`, a sed script, takes out what differs from
 # run to run. GOLDEN_UPDATE=1 writes what the command prints now: read the difference before you commit it.
 set -u
 case=$1
@@ -13,7 +14,10 @@ for folder in "$@"; do path=$folder:$path; done
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/in" && cp -R "$case/." "$work/in/" && cd "$work/in" || exit 99
-rm -f stdout stderr status filter
+if [ -f needs ]; then
+    while read -r file; do cp "$case/../../../$file" . || exit 99; done <needs
+fi
+rm -f stdout stderr status filter needs
 
 env -i PATH="$path" HOME="$work" LC_ALL=C.UTF-8 TERM=dumb SLUICE_STATE="$work/state" \
     sh -c "$(cat cmd)" >"$work/stdout" 2>"$work/stderr" </dev/null

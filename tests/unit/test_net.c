@@ -231,7 +231,8 @@ static void broken_headers_are_told_from_short_ones(void **state)
     ethernet(&f, 0x0800), ipv4(&f, 6, 0, 20, 0), tcp(&f, 0);
     assert_int_equal(sl_packet_decode(NULL, f.b, 13, 54, 0, &p), SL_PACKET_CUT_SHORT);
     assert_int_equal(sl_packet_decode(NULL, f.b, 33, 54, 0, &p), SL_PACKET_CUT_SHORT);
-    assert_int_equal(sl_packet_decode(NULL, f.b, 53, 53, 0, &p), SL_PACKET_BAD_HEADER); // 40 claimed
+    assert_int_equal(sl_packet_decode(NULL, f.b, 53, 53, 0, &p), SL_PACKET_BAD_HEADER); // 19 for TCP
+    assert_true(p.length_cut); // 40 claimed
     f.b[14] = 0x44; // header of 16 bytes
     assert_int_equal(decode(&f, &p), SL_PACKET_BAD_HEADER);
     f.b[14] = 0x65; // version 6 in a version 4 frame

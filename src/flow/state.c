@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flow/state.h"
+#include <stdlib.h>
+
+static const char *name_of(const char *const *names, size_t n, size_t i)
+{
+    return i < n ? names[i] : "unknown";
+}
+
+const char *sl_end_reason_name(enum sl_end_reason r)
+{
+    static const char *const names[] = {"none",   "fin",        "rst", "idle",
+                                        "active", "port_reuse", "eof", "evicted"};
+    return name_of(names, sizeof names / sizeof *names, (size_t)r);
+}
+
+const char *sl_dir_guess_name(enum sl_dir_guess g)
+{
+    static const char *const names[] = {"syn", "synack", "first", "port", "same"};
+    return name_of(names, sizeof names / sizeof *names, (size_t)g);
+}
+
+void sl_pool_init(struct sl_pool *p, size_t bytes, size_t max)
+{
+    *p = (struct sl_pool){.bytes = (bytes + 7) & ~(size_t)7, .free = SL_INDEX_NONE};
+    p->slabs_cap = (max >> SL_POOL_SLAB_BITS) + 1;
+    p->slabs = sl_alloc(p->slabs_cap * sizeof *p->slabs);
+}
+
+void sl_pool_done(struct sl_pool *p)
+{
+    for (uint32_t i = 0; i < p->n >> SL_POOL_SLAB_BITS; i++)
+        free(p->slabs[i]);
+    free(p->slabs);
+    *p = (struct sl_pool){0};
+}
+
+static void add_slab(struct sl_pool *p)
+{
+    size_t used = p->n >> SL_POOL_SLAB_BITS, slab = (size_t)1 << SL_POOL_SLAB_BITS;
+    if (used == p->slabs_cap)
+        abort(); // more pieces than flows: our own mistake
+    p->slabs[used] = sl_realloc(NULL, slab * p->bytes);
+    p->n += (uint32_t)slab;
+    for (uint32_t i = p->n; i-- > p->n - (uint32_t)slab;)
+        sl_pool_give(p, i);
+}
+
+uint32_t sl_pool_take(struct sl_pool *p)
+{
+    if (p->free == SL_INDEX_NONE)
+        add_slab(p);
+    uint32_t n = p->free;
+    void *piece = sl_pool_at(p, n);
+    memcpy(&p->free, piece, sizeof p->free);
+    memset(piece, 0, p->bytes);
+    return n;
+}
+
+void sl_pool_give(struct sl_pool *p, uint32_t n)
+{
+    memcpy(sl_pool_at(p, n), &p->free, sizeof p->free);
+    p->free = n;
+}

@@ -1,0 +1,622 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Two hash tables of indices (open addressing) over two arrays, nodes and edges, that only grow: a
+ * flow costs three look-ups. Everything written goes through a view: nodes sorted and named, edges
+ * sorted by the ranks of their ends, what is left out folded into "other".
+ */
+#include "measure/graph.h"
+#include "base/auto.h"
+#include "base/csv.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/table.h"
+#include "base/units.h"
+#include "classes/classes.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+enum { MAX_NODES = 65536, MAX_EDGES = 262144, FULL = -1 };
+static const char OTHER[] = "(other)";
+
+struct node {
+    struct sl_addr addr; // the first that was seen
+    const struct sl_truth_row *who;
+};
+struct edge {
+    uint32_t src, dst; // nodes
+    uint16_t port;
+    uint8_t proto;
+    int cls, statement;
+    const char *app;
+    uint64_t flows, packets[2], bytes[2];
+    int64_t first_ns, last_ns;
+};
+struct index {
+    uint32_t *at; // number + 1; 0 = free
+    size_t size;  // power of two
+};
+struct sl_flow_graph {
+    struct sl_flow_graph_options max;
+    SL_VEC(struct node) nodes;
+    SL_VEC(struct edge) edges;
+    struct index by_node, by_edge;
+    struct edge other;
+};
+
+struct sl_flow_graph *sl_flow_graph_new(const struct sl_flow_graph_options *opt)
+{
+    struct sl_flow_graph *g = sl_alloc(sizeof *g);
+    if (opt)
+        g->max = *opt;
+    g->max.max_nodes = g->max.max_nodes ? g->max.max_nodes : MAX_NODES;
+    g->max.max_edges = g->max.max_edges ? g->max.max_edges : MAX_EDGES;
+    struct index *both[] = {&g->by_node, &g->by_edge};
+    for (int i = 0; i < 2; i++) {
+        both[i]->size = 256;
+        both[i]->at = sl_alloc(both[i]->size * sizeof *both[i]->at);
+    }
+    return g;
+}
+
+void sl_flow_graph_free(struct sl_flow_graph *g)
+{
+    if (!g)
+        return;
+    SL_VEC_DONE(&g->nodes);
+    SL_VEC_DONE(&g->edges);
+    free(g->by_node.at);
+    free(g->by_edge.at);
+    free(g);
+}
+
+// ---- adding ------------------------------------------------------------------------------------
+
+static uint64_t hash_node(const struct node *n)
+{
+    return n->who ? sl_fnv1a(&n->who->node, sizeof n->who->node)
+                  : sl_fnv1a(n->addr.b, n->addr.family == 6 ? 16 : 4);
+}
+
+static bool same_node(const struct node *a, const struct node *b)
+{
+    return a->who && b->who ? a->who->node == b->who->node
+                            : !a->who && !b->who && sl_addr_equal(&a->addr, &b->addr);
+}
+
+static uint64_t hash_edge(const struct edge *e)
+{
+    const uint32_t key[] = {e->src, e->dst, (uint32_t)e->proto << 16 | e->port, (uint32_t)e->cls};
+    return sl_fnv1a(key, sizeof key);
+}
+
+static bool same_edge(const struct edge *a, const struct edge *b)
+{
+    return a->src == b->src && a->dst == b->dst && a->proto == b->proto && a->port == b->port &&
+           a->cls == b->cls;
+}
+
+static void grow(struct index *x, const struct sl_flow_graph *g)
+{
+    free(x->at);
+    x->size *= 2;
+    x->at = sl_alloc(x->size * sizeof *x->at);
+    size_t n = x == &g->by_node ? g->nodes.len : g->edges.len;
+    for (size_t k = 0; k < n; k++) {
+        uint64_t h = x == &g->by_node ? hash_node(&g->nodes.at[k]) : hash_edge(&g->edges.at[k]);
+        size_t i = h & (x->size - 1);
+        while (x->at[i])
+            i = (i + 1) & (x->size - 1);
+        x->at[i] = (uint32_t)k + 1;
+    }
+}
+
+static int64_t node_of(struct sl_flow_graph *g, const struct sl_addr *addr,
+                       const struct sl_truth_row *who)
+{
+    struct node want = {*addr, who};
+    struct index *x = &g->by_node;
+    size_t i = hash_node(&want) & (x->size - 1);
+    for (; x->at[i]; i = (i + 1) & (x->size - 1))
+        if (same_node(&g->nodes.at[x->at[i] - 1], &want))
+            return x->at[i] - 1;
+    if (g->nodes.len >= g->max.max_nodes)
+        return FULL;
+    *SL_PUSH(&g->nodes) = want;
+    x->at[i] = (uint32_t)g->nodes.len;
+    if (g->nodes.len * 2 > x->size)
+        grow(x, g);
+    return (int64_t)g->nodes.len - 1;
+}
+
+static struct edge *edge_of(struct sl_flow_graph *g, const struct edge *want)
+{
+    struct index *x = &g->by_edge;
+    size_t i = hash_edge(want) & (x->size - 1);
+    for (; x->at[i]; i = (i + 1) & (x->size - 1))
+        if (same_edge(&g->edges.at[x->at[i] - 1], want))
+            return &g->edges.at[x->at[i] - 1];
+    if (g->edges.len >= g->max.max_edges)
+        return &g->other;
+    *SL_PUSH(&g->edges) = *want;
+    x->at[i] = (uint32_t)g->edges.len;
+    if (g->edges.len * 2 > x->size)
+        grow(x, g);
+    return &g->edges.at[g->edges.len - 1];
+}
+
+static bool is_fresh(const struct edge *e)
+{
+    return !e->packets[0] && !e->packets[1] && !e->flows;
+}
+
+static void put(struct edge *to, const struct edge *from)
+{
+    bool fresh = is_fresh(to);
+    if (fresh || from->first_ns < to->first_ns)
+        to->first_ns = from->first_ns;
+    if (fresh || from->last_ns > to->last_ns)
+        to->last_ns = from->last_ns;
+    to->flows += from->flows;
+    for (int d = 0; d < 2; d++) {
+        to->packets[d] += from->packets[d];
+        to->bytes[d] += from->bytes[d];
+    }
+}
+
+void sl_flow_graph_add(struct sl_flow_graph *g, const struct sl_graph_edge_in *in)
+{
+    struct edge sum = {.flows = in->flows,
+                       .packets = {in->packets[0], in->packets[1]},
+                       .bytes = {in->bytes[0], in->bytes[1]},
+                       .first_ns = in->first_ns,
+                       .last_ns = in->last_ns};
+    int64_t src = node_of(g, &in->src, in->src_who), dst = node_of(g, &in->dst, in->dst_who);
+    if (src == FULL || dst == FULL) {
+        put(&g->other, &sum);
+        return;
+    }
+    struct edge want = {.src = (uint32_t)src,
+                        .dst = (uint32_t)dst,
+                        .port = in->port,
+                        .proto = in->proto,
+                        .cls = in->cls,
+                        .statement = in->statement,
+                        .app = in->app ? in->app : ""};
+    put(edge_of(g, &want), &sum);
+}
+
+void sl_flow_graph_size(const struct sl_flow_graph *g, struct sl_flow_graph_size *out)
+{
+    *out = (struct sl_flow_graph_size){g->nodes.len, g->edges.len, g->other.flows,
+                                       g->other.bytes[0] + g->other.bytes[1]};
+}
+
+// ---- the view ----------------------------------------------------------------------------------
+
+enum { ASKS = 1, SERVES = 2 };
+struct view_node {
+    const struct node *node; // NULL = "other"
+    char *id;
+    char addr[46];
+    int does;
+    int cls; // of the edge with most bytes that it serves
+    uint64_t cls_bytes;
+    uint32_t number; // in the graph
+};
+struct view {
+    const struct sl_flow_graph *g;
+    struct view_node *nodes; // sorted; those with edges only
+    struct edge *edges;      // sorted; src and dst are ranks: indices into nodes
+    size_t n_nodes, n_edges;
+};
+
+static char *make_id(const struct view_node *v)
+{
+    const struct sl_truth_row *w = v->node ? v->node->who : NULL;
+    if (!v->node)
+        return sl_strdup(OTHER);
+    if (!w || !*w->service)
+        return sl_strdup(v->addr);
+    const char *scope = *w->instance ? w->instance : w->project;
+    char replica[16] = "";
+    if (w->replica > 1)
+        snprintf(replica, sizeof replica, "#%d", w->replica);
+    return sl_format("%s%s%s%s", scope, *scope ? "/" : "", w->service, replica);
+}
+
+// Services by id, then addresses by number, "other" last.
+static int compare_nodes(const void *a, const void *b)
+{
+    const struct view_node *x = a, *y = b;
+    if (!x->node || !y->node)
+        return !x->node - !y->node;
+    if (x->node->who || y->node->who) {
+        int d = !x->node->who - !y->node->who;
+        d = d ? d : strcmp(x->id, y->id);
+        return d ? d
+                 : (x->node->who->node > y->node->who->node) -
+                       (x->node->who->node < y->node->who->node);
+    }
+    int d = (int)x->node->addr.family - (int)y->node->addr.family;
+    return d ? d : memcmp(x->node->addr.b, y->node->addr.b, sizeof x->node->addr.b);
+}
+
+static int compare_edges(const void *a, const void *b)
+{
+    const struct edge *x = a, *y = b;
+    const int64_t p[] = {x->src, x->dst, x->proto, x->port, x->cls},
+                  q[] = {y->src, y->dst, y->proto, y->port, y->cls};
+    for (size_t i = 0; i < sizeof p / sizeof *p; i++)
+        if (p[i] != q[i])
+            return p[i] < q[i] ? -1 : 1;
+    return 0;
+}
+
+static int compare_bytes(const void *a, const void *b)
+{
+    const struct edge *x = a, *y = b;
+    uint64_t p = x->bytes[0] + x->bytes[1], q = y->bytes[0] + y->bytes[1];
+    return p != q ? (p > q ? -1 : 1) : compare_edges(a, b);
+}
+
+// Copies, names and sorts the nodes; edges then name their ends by rank. rank_of: number -> rank.
+static void view_nodes(struct view *v, uint32_t *rank_of)
+{
+    const struct sl_flow_graph *g = v->g;
+    v->nodes = sl_alloc((g->nodes.len + 1) * sizeof *v->nodes);
+    for (size_t i = 0; i < g->nodes.len; i++) {
+        struct view_node *n = &v->nodes[v->n_nodes++];
+        n->node = &g->nodes.at[i];
+        n->number = (uint32_t)i;
+        sl_addr_text(&n->node->addr, n->addr);
+        n->id = make_id(n);
+    }
+    qsort(v->nodes, v->n_nodes, sizeof *v->nodes, compare_nodes);
+    for (size_t i = 0; i < v->n_nodes; i++)
+        rank_of[v->nodes[i].number] = (uint32_t)i;
+}
+
+static void drop_lonely_nodes(struct view *v, uint32_t *rank_of)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < v->n_nodes; i++) {
+        if (!v->nodes[i].does) {
+            free(v->nodes[i].id);
+            continue;
+        }
+        rank_of[i] = (uint32_t)kept;
+        v->nodes[kept++] = v->nodes[i];
+    }
+    v->n_nodes = kept;
+    for (size_t i = 0; i < v->n_edges; i++) {
+        v->edges[i].src = rank_of[v->edges[i].src];
+        v->edges[i].dst = rank_of[v->edges[i].dst];
+    }
+}
+
+static void mark_nodes(struct view *v)
+{
+    for (size_t i = 0; i < v->n_edges; i++) {
+        const struct edge *e = &v->edges[i];
+        struct view_node *server = &v->nodes[e->dst];
+        v->nodes[e->src].does |= ASKS;
+        server->does |= SERVES;
+        uint64_t bytes = e->bytes[0] + e->bytes[1];
+        if (bytes > server->cls_bytes) {
+            server->cls = e->cls;
+            server->cls_bytes = bytes;
+        }
+    }
+}
+
+// Two services of one id (instances that bear one name) are told apart by their numbers.
+static void part_equal_ids(struct view *v)
+{
+    for (size_t i = v->n_nodes; i-- > 1;) {
+        if (strcmp(v->nodes[i].id, v->nodes[i - 1].id) != 0)
+            continue;
+        char *id = sl_format("%s~%u", v->nodes[i].id, v->nodes[i].node->who->node);
+        free(v->nodes[i].id);
+        v->nodes[i].id = id;
+    }
+}
+
+static struct view look(const struct sl_flow_graph *g, size_t most)
+{
+    struct view v = {.g = g};
+    uint32_t *rank_of = sl_alloc((g->nodes.len + 1) * sizeof *rank_of);
+    struct edge other = g->other;
+    view_nodes(&v, rank_of);
+    v.edges = sl_alloc((g->edges.len + 1) * sizeof *v.edges);
+    v.n_edges = g->edges.len;
+    for (size_t i = 0; i < v.n_edges; i++) {
+        v.edges[i] = g->edges.at[i];
+        v.edges[i].src = rank_of[v.edges[i].src];
+        v.edges[i].dst = rank_of[v.edges[i].dst];
+    }
+    bool cut = most && most < v.n_edges;
+    if (v.n_edges)
+        qsort(v.edges, v.n_edges, sizeof *v.edges, cut ? compare_bytes : compare_edges);
+    for (; cut && v.n_edges > most; v.n_edges--)
+        put(&other, &v.edges[v.n_edges - 1]);
+    if (cut)
+        qsort(v.edges, v.n_edges, sizeof *v.edges, compare_edges);
+    mark_nodes(&v);
+    drop_lonely_nodes(&v, rank_of);
+    part_equal_ids(&v);
+    if (!is_fresh(&other)) {
+        other.src = other.dst = (uint32_t)v.n_nodes;
+        other.app = "";
+        v.nodes[v.n_nodes++] = (struct view_node){.id = sl_strdup(OTHER), .does = ASKS | SERVES};
+        v.edges[v.n_edges++] = other;
+    }
+    free(rank_of);
+    return v;
+}
+
+static void look_away(struct view *v)
+{
+    for (size_t i = 0; i < v->n_nodes; i++)
+        free(v->nodes[i].id);
+    free(v->nodes);
+    free(v->edges);
+}
+
+// ---- facts of a node ---------------------------------------------------------------------------
+
+static const struct sl_truth_row *who(const struct view_node *n)
+{
+    return n->node ? n->node->who : NULL;
+}
+
+static const char *label_of(const struct view_node *n)
+{
+    const struct sl_truth_row *w = who(n);
+    return !w || !*w->service ? n->id : !strcmp(w->role, "driver") ? "driver" : w->service;
+}
+
+static const char *host_of(const struct view_node *n)
+{
+    static const char *const columns[] = {"", "clients", "servers", "relays"};
+    const struct sl_truth_row *w = who(n);
+    return w && *w->host ? w->host : n->node ? columns[n->does] : "the rest"; // stands last
+}
+
+static const char *class_of(const struct view_node *n)
+{
+    const struct sl_truth_row *w = who(n);
+    return w && *w->cls ? w->cls : n->cls > SL_CLASS_UNKNOWN ? sl_class_name(n->cls) : "";
+}
+
+static const char *role_of(const struct view_node *n)
+{
+    static const char *const roles[] = {"", "client", "server", "both"};
+    return roles[n->does];
+}
+
+enum { NODE_COLUMNS = 8 };
+static const char *const node_columns[NODE_COLUMNS] = {"id",    "label", "project", "host",
+                                                       "image", "class", "role",    "address"};
+
+static void node_values(const struct view_node *n, const char *values[NODE_COLUMNS])
+{
+    const struct sl_truth_row *w = who(n);
+    const char *const all[NODE_COLUMNS] = {
+        n->id,      label_of(n), w ? w->project : "", host_of(n), w ? w->image : "", class_of(n),
+        role_of(n), n->addr};
+    memcpy(values, all, sizeof all);
+}
+
+// ---- JSON --------------------------------------------------------------------------------------
+
+// What is not UTF-8 (a folder's name may be anything) is replaced.
+static json_t *clean(const char *text)
+{
+    json_t *j = json_string(text);
+    if (j)
+        return j;
+    struct sl_str s = {0};
+    sl_text_add_clean(&s, text);
+    j = json_string(sl_str_text(&s));
+    sl_str_done(&s);
+    return j;
+}
+
+static json_t *edge_json(const struct view *v, const struct edge *e)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "src", clean(v->nodes[e->src].id));
+    json_object_set_new(j, "dst", clean(v->nodes[e->dst].id));
+    json_object_set_new(j, "class", json_string(e->cls ? sl_class_name(e->cls) : ""));
+    json_object_set_new(j, "app", clean(e->app));
+    const struct {
+        const char *name;
+        uint64_t value;
+    } numbers[] = {{"proto", e->proto},
+                   {"port", e->port},
+                   {"flows", e->flows},
+                   {"packets_up", e->packets[0]},
+                   {"packets_down", e->packets[1]},
+                   {"bytes_up", e->bytes[0]},
+                   {"bytes_down", e->bytes[1]},
+                   {"first_ns", (uint64_t)e->first_ns},
+                   {"last_ns", (uint64_t)e->last_ns}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        json_object_set_new(j, numbers[i].name, json_integer((json_int_t)numbers[i].value));
+    json_object_set_new(j, "statement",
+                        e->statement > 0 ? json_integer(e->statement - 1) : json_null());
+    return j;
+}
+
+json_t *sl_flow_graph_json(const struct sl_flow_graph *g, size_t most)
+{
+    struct view v = look(g, most);
+    json_t *nodes = json_array(), *edges = json_array();
+    for (size_t i = 0; i < v.n_nodes; i++) {
+        const char *values[NODE_COLUMNS];
+        json_t *j = json_object();
+        node_values(&v.nodes[i], values);
+        for (int c = 0; c < NODE_COLUMNS; c++)
+            json_object_set_new(j, node_columns[c], clean(values[c]));
+        json_array_append_new(nodes, j);
+    }
+    for (size_t i = 0; i < v.n_edges; i++)
+        json_array_append_new(edges, edge_json(&v, &v.edges[i]));
+    look_away(&v);
+    return json_pack("{s:o, s:o}", "nodes", nodes, "edges", edges);
+}
+
+// ---- CSV ---------------------------------------------------------------------------------------
+
+// A line in memory, then in the file.
+static bool put_line(FILE *out, struct sl_str *line)
+{
+    bool ok = !line->truncated && fwrite(sl_str_text(line), 1, line->len, out) == line->len;
+    sl_str_clear(line);
+    return ok;
+}
+
+static bool finish(FILE *out, bool ok, struct sl_str *line, struct view *v, struct sl_error *err)
+{
+    sl_str_done(line);
+    look_away(v);
+    ok = ok && !fflush(out);
+    return ok || sl_fail(err, SL_ERUN, "cannot write the graph: %s", strerror(errno ? errno : EIO));
+}
+
+bool sl_flow_graph_csv(const struct sl_flow_graph *g, size_t most, FILE *out, struct sl_error *err)
+{
+    struct view v = look(g, most);
+    struct sl_str line = {0};
+    errno = 0;
+    sl_str_add(&line, "src,dst,class,app,proto,port,flows,packets_up,packets_down,bytes_up,"
+                      "bytes_down,first_ns,last_ns,statement\n");
+    bool ok = put_line(out, &line);
+    for (size_t i = 0; ok && i < v.n_edges; i++) {
+        const struct edge *e = &v.edges[i];
+        const char *const texts[] = {v.nodes[e->src].id, v.nodes[e->dst].id,
+                                     e->cls ? sl_class_name(e->cls) : "", e->app};
+        for (int c = 0; c < 4; c++) {
+            sl_csv_add(&line, texts[c]);
+            sl_str_add(&line, ",");
+        }
+        sl_str_addf(&line,
+                    "%u,%u,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRId64
+                    ",%" PRId64 ",",
+                    e->proto, e->port, e->flows, e->packets[0], e->packets[1], e->bytes[0],
+                    e->bytes[1], e->first_ns, e->last_ns);
+        if (e->statement > 0)
+            sl_str_addf(&line, "%d", e->statement);
+        sl_str_add(&line, "\n");
+        ok = put_line(out, &line);
+    }
+    return finish(out, ok, &line, &v, err);
+}
+
+bool sl_flow_graph_nodes_csv(const struct sl_flow_graph *g, size_t most, FILE *out,
+                             struct sl_error *err)
+{
+    struct view v = look(g, most);
+    struct sl_str line = {0};
+    bool ok = true;
+    errno = 0;
+    for (size_t i = 0; ok && i <= v.n_nodes; i++) { // 0 is the header
+        const char *values[NODE_COLUMNS];
+        if (i)
+            node_values(&v.nodes[i - 1], values);
+        for (int c = 0; c < NODE_COLUMNS; c++) {
+            sl_str_add(&line, c ? "," : "");
+            sl_csv_add(&line, i ? values[c] : node_columns[c]);
+        }
+        sl_str_add(&line, "\n");
+        ok = put_line(out, &line);
+    }
+    return finish(out, ok, &line, &v, err);
+}
+
+// ---- Mermaid -----------------------------------------------------------------------------------
+
+// Quoted text: signs that end it or mean something to a browser are written as numbers.
+static void mermaid_text(struct sl_str *out, const char *text)
+{
+    struct sl_str safe = {0};
+    sl_text_add_clean(&safe, text);
+    for (const char *c = sl_str_text(&safe); *c; c++) {
+        if (strchr("\"<>#&;`\\", *c))
+            sl_str_addf(out, "#%d;", *c);
+        else
+            sl_str_addn(out, c, 1);
+    }
+    sl_str_done(&safe);
+}
+
+static bool mermaid_host(const struct view *v, const char *host, size_t number, FILE *out,
+                         struct sl_str *line)
+{
+    sl_str_addf(line, "  subgraph g%zu [\"", number);
+    mermaid_text(line, host);
+    sl_str_add(line, "\"]\n");
+    for (size_t i = 0; i < v->n_nodes; i++) {
+        if (strcmp(host_of(&v->nodes[i]), host) != 0)
+            continue;
+        sl_str_addf(line, "    n%zu[\"", i);
+        mermaid_text(line, label_of(&v->nodes[i]));
+        sl_str_add(line, "\"]\n");
+    }
+    sl_str_add(line, "  end\n");
+    return put_line(out, line);
+}
+
+static const char *proto_name(uint8_t proto, char buf[8])
+{
+    static const struct {
+        uint8_t number;
+        const char *name;
+    } known[] = {{SL_PROTO_TCP, "tcp"},       {SL_PROTO_UDP, "udp"},   {SL_PROTO_SCTP, "sctp"},
+                 {SL_PROTO_ICMPV6, "icmpv6"}, {SL_PROTO_ICMP, "icmp"}, {0, "ip"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].number == proto)
+            return known[i].name;
+    snprintf(buf, 8, "ip/%u", proto);
+    return buf;
+}
+
+static bool mermaid_edge(const struct edge *e, FILE *out, struct sl_str *line)
+{
+    char buf[24], proto[8];
+    sl_str_addf(line, "  n%u -->|\"%s", e->src, proto_name(e->proto, proto));
+    if (e->port)
+        sl_str_addf(line, "/%u", e->port);
+    const char *what = *e->app ? e->app : e->cls ? sl_class_name(e->cls) : "";
+    sl_str_add(line, *what ? " " : "");
+    mermaid_text(line, what);
+    double bytes = (double)(e->bytes[0] + e->bytes[1]);
+    sl_str_addf(line, ", %s\"| n%u\n", sl_format_bytes(bytes, buf, sizeof buf), e->dst);
+    return put_line(out, line);
+}
+
+bool sl_flow_graph_mermaid(const struct sl_flow_graph *g, size_t most, FILE *out,
+                           struct sl_error *err)
+{
+    struct view v = look(g, most);
+    struct sl_str line = {0};
+    SL_VEC(const char *) hosts = {0};
+    errno = 0;
+    for (size_t i = 0; i < v.n_nodes; i++) {
+        const char *host = host_of(&v.nodes[i]);
+        bool seen = false;
+        for (size_t k = 0; !seen && k < hosts.len; k++)
+            seen = !strcmp(hosts.at[k], host);
+        if (!seen)
+            *SL_PUSH(&hosts) = host;
+    }
+    sl_str_add(&line, "flowchart LR\n");
+    bool ok = put_line(out, &line);
+    for (size_t k = 0; ok && k < hosts.len; k++)
+        ok = mermaid_host(&v, hosts.at[k], k, out, &line);
+    for (size_t i = 0; ok && i < v.n_edges; i++)
+        ok = mermaid_edge(&v.edges[i], out, &line);
+    SL_VEC_DONE(&hosts);
+    return finish(out, ok, &line, &v, err);
+}
