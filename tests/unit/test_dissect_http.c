@@ -141,6 +141,8 @@ static void a_line_that_is_no_field_ends_the_head(void **state)
                      SL_HTTP_DONE);
     assert_true(f.malformed);
     assert_string_equal(f.host, "");
+    assert_int_equal(whole("GET / HTTP/1.1\r\n: x\r\nHost: h\r\n\r\n", &f), SL_HTTP_DONE);
+    assert_true(f.malformed);
 }
 
 static void the_facade_knows_banners(void **state)

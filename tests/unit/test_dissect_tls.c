@@ -213,6 +213,34 @@ static void a_defect_in_the_extensions_marks_the_hello(void **state)
     assert_string_equal(f.ja3_md5, "");
 }
 
+static void a_hello_longer_than_is_read_ends_there(void **state)
+{
+    (void)state;
+    // A cookie extension of 20,000 bytes behind the name, in records of 1,000 bytes.
+    static uint8_t message[21000], stream[22000];
+    struct sl_tls_facts f;
+    size_t n =
+        hex_bytes("01 004e5e 0303 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+                  "00 0002 1301 01 00 4e33 0000 000b 0009 00 0006 736572766572 002c 4e20",
+                  message, sizeof message);
+    size_t total = n + 20000, at = 0, len = 0;
+    assert_int_equal(total, 4 + 0x4e5e);
+    for (size_t part; at < total; at += part) {
+        part = total - at < 1000 ? total - at : 1000;
+        const uint8_t head[5] = {22, 3, 1, (uint8_t)(part >> 8), (uint8_t)part};
+        memcpy(stream + len, head, 5);
+        memcpy(stream + len + 5, message + at, part);
+        len += 5 + part;
+    }
+    assert_int_equal(sl_dissect_tls(stream, 16000, &f), SL_TLS_NEED_MORE);
+    assert_int_equal(sl_dissect_tls(stream, len, &f), SL_TLS_DONE);
+    assert_true(f.malformed);
+    assert_string_equal(f.sni, "server");
+    assert_string_equal(f.ja3_md5, "");
+    struct sl_l7 l;
+    assert_int_equal(sl_dissect_payload(6, 50000, 443, 0, stream, SL_L7_MAX_BYTES, &l), SL_L7_DONE);
+}
+
 static void what_is_no_tls_is_left_alone(void **state)
 {
     (void)state;
@@ -306,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_servers_fingerprint_has_its_choice_and_its_extensions),
         cmocka_unit_test(grease_is_passed_over),
         cmocka_unit_test(a_defect_in_the_extensions_marks_the_hello),
+        cmocka_unit_test(a_hello_longer_than_is_read_ends_there),
         cmocka_unit_test(what_is_no_tls_is_left_alone),
         cmocka_unit_test(a_warning_before_the_servers_hello_is_skipped),
         cmocka_unit_test(dtls_has_its_cookie_and_its_version),
