@@ -49,7 +49,7 @@ finish() {
     for p in "${children[@]}"; do
         wait "$p" 2>/dev/null
     done
-    for r in "$SLUICE_RUNDIR"/*; do
+    for r in "$SLUICE_RUNDIR"/*; do [ -d "$r" ] || continue
         [ -e "$r" ] && "$SLUICE" down "$(basename "$r")" --quiet >/dev/null
     done
     [ $status -ne 0 ] && [ -n "${E2E_KEEP:-}" ] || rm -rf "$work"
