@@ -13,7 +13,7 @@ fails() {
     same "$text: exit status" $? "$want"
 }
 nothing_in_state() {
-    same "$1: folders of runs left" "$(find "$SLUICE_RUNDIR" "$SLUICE_STATE/work" -mindepth 1 -maxdepth 1 2>/dev/null |
+    same "$1: folders of runs left" "$(find "$SLUICE_RUNDIR" "$SLUICE_STATE/work" -mindepth 1 -maxdepth 1 ! -name "*.lock" 2>/dev/null |
         tr '\n' ' ')" ""
 }
 
@@ -66,7 +66,7 @@ start link observe --quick --idle 4s --driven 1s --progress none link
 inspected=
 inspect() {
     local r c v
-    for r in "$SLUICE_RUNDIR"/obs-*; do
+    for r in "$SLUICE_RUNDIR"/obs-*; do [ -d "$r" ] || continue
         c=$(docker ps -q --filter "label=sluice.run=${r##*/}" --filter label=sluice.role=service | head -n 1)
         [ -n "$c" ] || continue
         v=$(docker inspect --format '{{range .Mounts}}{{.Name}}{{end}}' "$c")
