@@ -100,7 +100,7 @@ struct sl_engine *sl_engine_new(const struct sl_engine_options *opt, struct sl_e
     for (int i = 0; i < SL_PARTITIONS; i++) {
         struct partition *t = &e->parts[i];
         sl_index_init(&t->index, sizeof(struct sl_flow_state), seed);
-        // Flows that ended hold their pieces until they are handed out: two batches at most.
+        // Flows that ended hold their pieces until they are handed out.
         sl_pool_init(&t->bulks, sizeof(struct sl_bulk), 2 * ((size_t)each + ENDED));
         sl_pool_init(&t->activities, sizeof(struct sl_activity), (size_t)each + ENDED);
         sl_pool_init(&t->earliers, sizeof(struct sl_earlier), (size_t)each + ENDED);
@@ -445,6 +445,8 @@ static void note_times(struct sl_engine *e, struct partition *t, struct sl_flow_
         } else if (gap > e->opt.activity_ns) {
             note_idle(t, f, sl_flow_first_ns(f), last, gap);
         }
+    } else if (d == SL_BACKWARD) {
+        f->state |= SL_STATE_BEGAN_BACKWARD;
     }
     if (!f->packets[d]) {
         f->first_ns[d] = f->last_ns[d] = ts_ns;

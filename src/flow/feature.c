@@ -389,6 +389,7 @@ void sl_features_row(const struct sl_features *set, const struct sl_engine *e,
     uint64_t bytes = f->payload_bytes[0] + f->payload_bytes[1];
     int64_t first_ns = sl_flow_first_ns(f), last_ns = sl_flow_last_ns(f),
             duration_ns = last_ns - first_ns;
+    int64_t gaps_ns = last_ns - f->first_ns[f->state & SL_STATE_BEGAN_BACKWARD ? 1 : 0];
     int64_t fwd_ns = f->last_ns[0] - f->first_ns[0], bwd_ns = f->last_ns[1] - f->first_ns[1];
     double fwd_mean = mean_of(nf, f->payload_bytes[0]), bwd_mean = mean_of(nb, f->payload_bytes[1]);
     double payload_mean = mean_of(n, bytes);

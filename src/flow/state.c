@@ -20,10 +20,10 @@ const char *sl_dir_guess_name(enum sl_dir_guess g)
     return name_of(names, sizeof names / sizeof *names, (size_t)g);
 }
 
-void sl_pool_init(struct sl_pool *p, size_t bytes, size_t max)
+void sl_pool_init(struct sl_pool *p, size_t bytes, size_t expected)
 {
     *p = (struct sl_pool){.bytes = (bytes + 7) & ~(size_t)7, .free = SL_INDEX_NONE};
-    p->slabs_cap = (max >> SL_POOL_SLAB_BITS) + 1;
+    p->slabs_cap = (expected >> SL_POOL_SLAB_BITS) + 1;
     p->slabs = sl_alloc(p->slabs_cap * sizeof *p->slabs);
 }
 
@@ -32,14 +32,27 @@ void sl_pool_done(struct sl_pool *p)
     for (uint32_t i = 0; i < p->n >> SL_POOL_SLAB_BITS; i++)
         free(p->slabs[i]);
     free(p->slabs);
+    for (size_t i = 0; i < p->outgrown.len; i++)
+        free(p->outgrown.at[i]);
+    SL_VEC_DONE(&p->outgrown);
     *p = (struct sl_pool){0};
+}
+
+// More pieces than flows at once: flows that ended wait while the trace's clock stands still.
+static void grow(struct sl_pool *p)
+{
+    uint8_t **more = sl_alloc(2 * p->slabs_cap * sizeof *more);
+    memcpy(more, p->slabs, p->slabs_cap * sizeof *more);
+    *SL_PUSH(&p->outgrown) = p->slabs;
+    __atomic_store_n(&p->slabs, more, __ATOMIC_RELEASE);
+    p->slabs_cap *= 2;
 }
 
 static void add_slab(struct sl_pool *p)
 {
     size_t used = p->n >> SL_POOL_SLAB_BITS, slab = (size_t)1 << SL_POOL_SLAB_BITS;
     if (used == p->slabs_cap)
-        abort(); // more pieces than flows: our own mistake
+        grow(p);
     p->slabs[used] = sl_realloc(NULL, slab * p->bytes);
     p->n += (uint32_t)slab;
     for (uint32_t i = p->n; i-- > p->n - (uint32_t)slab;)

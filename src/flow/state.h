@@ -36,7 +36,8 @@ enum sl_dir_guess { // how it is known which side initiated
 };
 const char *sl_dir_guess_name(enum sl_dir_guess g);
 
-// Gaps between packets. Their number is packets - 1, their sum is last - first.
+// Gaps between packets. Their number is packets - 1, their sum is last - that of the first packet,
+// which is not the smallest when the clock ran backwards.
 struct sl_gaps {
     int64_t min_ns, max_ns;
     uint64_t sq_lo, sq_hi; // sum of squares, 128 bits
@@ -109,23 +110,26 @@ enum {
     SL_STATE_SEQ_FORWARD = 1, // next_seq is known (bit 0 forward, bit 1 backward)
     SL_STATE_SEQ_BACKWARD = 2,
     SL_STATE_SAME_ENDS = 4,
-    SL_STATE_FRAGMENTS = 8, // some packets were fragments
+    SL_STATE_FRAGMENTS = 8,       // some packets were fragments
+    SL_STATE_BEGAN_BACKWARD = 16, // its first packet was one
 };
 
-// A pool of equal pieces, numbered. Its list of slabs never moves: pieces that are in use may be
-// read while another thread takes new ones.
+// A pool of equal pieces, numbered. Pieces that are in use may be read while another thread takes
+// new ones: when the list of slabs grows, the one before is kept until the end.
 struct sl_pool {
     size_t bytes;
     uint8_t **slabs;
     size_t slabs_cap;
     uint32_t n, free;
+    SL_VEC(uint8_t **) outgrown;
 };
 enum { SL_POOL_SLAB_BITS = 9 };
 static inline void *sl_pool_at(const struct sl_pool *p, uint32_t n)
 {
-    return p->slabs[n >> SL_POOL_SLAB_BITS] + (n & ((1u << SL_POOL_SLAB_BITS) - 1)) * p->bytes;
+    uint8_t *const *slabs = __atomic_load_n(&p->slabs, __ATOMIC_ACQUIRE);
+    return slabs[n >> SL_POOL_SLAB_BITS] + (n & ((1u << SL_POOL_SLAB_BITS) - 1)) * p->bytes;
 }
-void sl_pool_init(struct sl_pool *p, size_t bytes, size_t max);
+void sl_pool_init(struct sl_pool *p, size_t bytes, size_t expected);
 void sl_pool_done(struct sl_pool *p);
 uint32_t sl_pool_take(struct sl_pool *p); // zeroed
 void sl_pool_give(struct sl_pool *p, uint32_t n);

@@ -503,6 +503,45 @@ static void a_clock_that_runs_backwards_is_counted_and_does_no_harm(void **state
     tear_down(&b);
 }
 
+static void
+an_answer_with_an_earlier_stamp_does_not_make_the_mean_gap_larger_than_the_largest(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, NULL);
+    struct sl_packet p = packet(1, 1, 2, 2, SL_PROTO_UDP, 10 * S, 10);
+    put(&b, &p);
+    p = packet(2, 2, 1, 1, SL_PROTO_UDP, 5 * S, 10);
+    put(&b, &p);
+    p = packet(1, 1, 2, 2, SL_PROTO_UDP, 11 * S, 10);
+    put(&b, &p);
+    finish(&b);
+    assert_int_equal(whole(&b, 0, "duration_us"), 6000000); // 11 - 5
+    assert_near(real(&b, 0, "iat_max_us"), 1e6);            // gaps: 0 for the step back, then 1 s
+    assert_near(real(&b, 0, "iat_mean_us"), 0.5e6);
+    assert_near(real(&b, 0, "iat_std_us"), sqrt(0.5) * 1e6); // (0.5^2 + 0.5^2) / 1
+    tear_down(&b);
+}
+
+// Flows that ended wait as long as the clock stands still, however many they are.
+static void a_pool_holds_more_than_was_expected_and_its_pieces_stay_where_they_are(void **state)
+{
+    (void)state;
+    enum { N = 5000 };
+    struct sl_pool pool;
+    sl_pool_init(&pool, sizeof(uint64_t), 10);
+    uint64_t *first = NULL;
+    for (uint32_t i = 0; i < N; i++) {
+        uint64_t *piece = sl_pool_at(&pool, sl_pool_take(&pool));
+        first = first ? first : piece;
+        *piece = i;
+    }
+    assert_ptr_equal(first, sl_pool_at(&pool, 0));
+    for (uint32_t i = 0; i < N; i++)
+        assert_int_equal(*(uint64_t *)sl_pool_at(&pool, i), i);
+    sl_pool_done(&pool);
+}
+
 static void equal_addresses_are_told_apart_by_port(void **state)
 {
     (void)state;
@@ -655,6 +694,9 @@ int main(void)
         cmocka_unit_test(rows_come_in_the_order_of_their_ends),
         cmocka_unit_test(a_full_table_lets_go_of_the_quietest_and_says_so),
         cmocka_unit_test(a_clock_that_runs_backwards_is_counted_and_does_no_harm),
+        cmocka_unit_test(
+            an_answer_with_an_earlier_stamp_does_not_make_the_mean_gap_larger_than_the_largest),
+        cmocka_unit_test(a_pool_holds_more_than_was_expected_and_its_pieces_stay_where_they_are),
         cmocka_unit_test(equal_addresses_are_told_apart_by_port),
         cmocka_unit_test(vlans_and_interfaces_are_kept_apart_unless_merged),
         cmocka_unit_test(the_rows_do_not_depend_on_batches_and_nothing_is_lost),
