@@ -18,6 +18,7 @@ struct sl_live {
     int64_t end_mono_ns; // 0 = none
     uint16_t linktype;
     bool loopback, gone, over; // over: the ring was found empty after the end
+    int64_t looked_ns;         // the wall clock before the ring was last looked into
     struct sl_frame frames[FRAMES];
 };
 
@@ -59,7 +60,8 @@ static bool ended(const struct sl_live *l)
 
 static size_t take(struct sl_live *l, struct sl_trace_packet *out, size_t max)
 {
-    bool gone;
+    bool gone, before = ended(l); // what came before this moment is taken first
+    l->looked_ns = sl_wall_ns();
     size_t got = sl_capture_batch(l->capture, l->frames, max < FRAMES ? max : FRAMES, &gone), n = 0;
     l->gone |= gone;
     for (size_t i = 0; i < got; i++) {
@@ -72,17 +74,18 @@ static size_t take(struct sl_live *l, struct sl_trace_packet *out, size_t max)
                                             .wire_bytes = f->wire_bytes,
                                             .linktype = l->linktype};
     }
-    l->over = !got && ended(l);
+    l->over = !got && before;
     return n;
 }
 
+// One look into the ring for each call: a second one would give back the packets of the call
+// before, which the pass still works on.
 static bool read_live(void *ctx, struct sl_trace_packet *out, size_t max, size_t *n,
                       struct sl_error *err)
 {
     struct sl_live *l = ctx;
-    bool before = ended(l); // what came before this moment is taken first
     *n = take(l, out, max);
-    if (*n || before)
+    if (*n || l->over)
         return true;
     int64_t wait = WAIT_NS;
     if (l->end_mono_ns && l->end_mono_ns - sl_mono_ns() < wait)
@@ -90,15 +93,13 @@ static bool read_live(void *ctx, struct sl_trace_packet *out, size_t max, size_t
     struct pollfd p = {.fd = sl_capture_fd(l->capture), .events = POLLIN};
     if (poll(&p, 1, wait > 0 ? (int)(wait / 1000000) + 1 : 0) < 0 && errno != EINTR)
         return sl_fail(err, SL_ERUN, "cannot wait for packets: %s", strerror(errno));
-    *n = take(l, out, max);
-    l->over = false; // one more look before the end
     return true;
 }
 
 static int64_t now_live(void *ctx)
 {
-    (void)ctx;
-    return sl_wall_ns() - LAG_NS;
+    const struct sl_live *l = ctx;
+    return l->looked_ns - LAG_NS;
 }
 
 static bool more_live(void *ctx)

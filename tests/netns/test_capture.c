@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "capture/capture.h"
 #include "lab.h"
+#include "measure/live.h"
 #include "net/packet.h"
 #include "netns/netns.h"
 #include <poll.h>
@@ -177,6 +178,47 @@ static void an_interface_that_is_not_there_is_named(void **state)
     assert_true(sl_netns_delete("t-empty", &err));
 }
 
+static bool open_live(void *ctx, struct sl_error *e)
+{
+    struct sl_live **l = ctx;
+    *l = sl_live_open(
+        &(struct sl_live_options){.interface = "b0", .ring_bytes = 4 << 17, .snaplen = 1500}, e);
+    return *l != NULL;
+}
+
+// While a batch is worked on the next one is waited for; that must not let the kernel write over
+// the first.
+static void a_batch_holds_while_the_next_one_is_waited_for(void **state)
+{
+    (void)state;
+    struct lab_pair p = lab_pair("t-a", "t-b");
+    struct sl_live *live = NULL;
+    lab_need(sl_netns_run(p.b, open_live, &live, &err), &err);
+    struct sl_pass_source s = sl_live_source(live);
+    int out = lab_udp(p.a, 0x0a090001, 4000);
+    struct sl_trace_packet kept = {0}, got[64];
+    uint8_t was[64];
+    for (int64_t end = sl_mono_ns() + 2000000000; !kept.data && sl_mono_ns() < end;) {
+        lab_udp_send(out, 0x0a090002, 5000, 100);
+        size_t n;
+        assert_true(s.read(s.ctx, got, 64, &n, &err));
+        if (n)
+            kept = got[n - 1];
+    }
+    assert_true(kept.captured >= 60);
+    memcpy(was, kept.data, 60);
+    size_t n; // nothing comes
+    assert_true(s.read(s.ctx, got, 64, &n, &err));
+    if (n == 0) {
+        for (int i = 0; i < 2000; i++) // four times the ring, of other bytes
+            lab_udp_send(out, 0x0a090002, (uint16_t)(6000 + i), 1000);
+        assert_memory_equal(kept.data, was, 60);
+    }
+    sl_live_close(live);
+    close(out), close(p.a), close(p.b);
+    assert_true(sl_netns_delete("t-a", &err) && sl_netns_delete("t-b", &err));
+}
+
 int main(void)
 {
     lab_enter();
@@ -185,6 +227,7 @@ int main(void)
         cmocka_unit_test(a_promiscuous_bridge_shows_each_frame_once),
         cmocka_unit_test(a_vlan_tag_is_where_the_wire_had_it),
         cmocka_unit_test(when_the_interface_goes_away_the_reader_does_not_spin),
+        cmocka_unit_test(a_batch_holds_while_the_next_one_is_waited_for),
         cmocka_unit_test(an_interface_that_is_not_there_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
