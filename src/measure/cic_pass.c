@@ -75,6 +75,8 @@ static bool read_all(struct pass *p, const struct sl_pass_source *source, struct
         if (o->after_batch && !o->after_batch(o->ctx, err))
             return false;
     } while (more(source, n, max));
+    if (sl_interrupted() && !source->more) // a live pass is meant to be interrupted
+        return sl_fail(err, SL_EINTR, "interrupted");
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include "base/proc.h"
 #include "base/rng.h"
 #include "base/str.h"
+#include "measure/cic_pass.h"
 #include "measure/pass.h"
 #include <fcntl.h>
 #include <inttypes.h>
@@ -421,7 +422,7 @@ static void a_caller_that_cannot_write_stops_the_pass(void **state)
     sl_str_done(&s);
 }
 
-// The last test: the interruption stays.
+// From here on the interruption stays.
 static void an_interruption_ends_the_pass(void **state)
 {
     (void)state;
@@ -442,6 +443,24 @@ static void an_interruption_ends_the_pass(void **state)
     sl_str_done(&s);
 }
 
+static void an_interruption_ends_the_pass_of_the_cic_semantics_too(void **state)
+{
+    (void)state;
+    assert_true(sl_interrupted()); // by the test before
+    struct sl_str s = {0};
+    begin_capture(&s), add_many(&s);
+    struct sl_error err = {0};
+    struct sl_trace *t = sl_trace_open_bytes((const uint8_t *)sl_str_text(&s), s.len, "test", &err);
+    struct sl_pass_source source = sl_pass_trace(t);
+    struct sl_pass_counts c;
+    struct sl_cic_counts cic;
+    assert_false(
+        sl_cic_pass_run(&source, &(struct sl_cic_pass_options){.trace = t}, &c, &cic, &err));
+    assert_int_equal(err.code, SL_EINTR);
+    sl_trace_close(t);
+    sl_str_done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +477,7 @@ int main(void)
         cmocka_unit_test(what_the_source_says_is_handed_on),
         cmocka_unit_test(a_caller_that_cannot_write_stops_the_pass),
         cmocka_unit_test(an_interruption_ends_the_pass),
+        cmocka_unit_test(an_interruption_ends_the_pass_of_the_cic_semantics_too),
     };
     return cmocka_run_group_tests_name("pass", tests, NULL, NULL);
 }
