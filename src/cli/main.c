@@ -7,6 +7,7 @@
 #include "export/ipfix.h"
 #include "measure/dpi.h"
 #include "net/services.h"
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -132,6 +133,18 @@ static void on_signal(int sig)
     sl_interrupt();
 }
 
+// Results that did not get out are a failure, whatever the command thought of it.
+static int flushed(int status)
+{
+    errno = 0;
+    bool lost = fflush(stdout) || ferror(stdout);
+    if (!lost || status != SL_OK)
+        return status;
+    fprintf(stderr, "sluice: error: cannot write to standard output%s%s\n", errno ? ": " : "",
+            errno ? strerror(errno) : "");
+    return SL_ERUN;
+}
+
 int main(int argc, char **argv)
 {
     struct sigaction act = {.sa_handler = on_signal};
@@ -156,7 +169,7 @@ int main(int argc, char **argv)
     }
     if (!strcmp(argv[first], "--help") || !strcmp(argv[first], "-h")) {
         print_commands(stdout);
-        return SL_OK;
+        return flushed(SL_OK);
     }
     char version[] = "version";
     if (!strcmp(argv[first], "--version"))
@@ -186,5 +199,5 @@ int main(int argc, char **argv)
     for (int i = first; i > 1; i--)
         argv[i] = argv[i - 1];
     argv[1] = name;
-    return c->run(&cli, argc - 1, argv + 1);
+    return flushed(c->run(&cli, argc - 1, argv + 1));
 }
