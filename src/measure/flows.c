@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "classes/classes.h"
 #include "export/ipfix.h"
+#include "export/text.h"
 #include "measure/cic_pass.h"
 #include "measure/confusion.h"
 #include "measure/dpi.h"
@@ -100,10 +101,21 @@ static bool hash_range(int fd, off_t from, off_t to, struct sl_sha256 *h)
     return true;
 }
 
+// Names of files may be no text at all; what is not UTF-8 in them becomes U+FFFD.
+static json_t *text_json(const char *s)
+{
+    json_t *j = json_string(s);
+    if (j)
+        return j;
+    size_t len = strlen(s);
+    SL_AUTO(sl_free_str) char *clean = sl_alloc(3 * len + 1);
+    return json_stringn(clean, (size_t)(sl_utf8_put(clean, s, len) - clean));
+}
+
 // Of the whole file, or of its first and last MiB: hashing all costs as much as metering it.
 static json_t *input_facts(const char *path, bool whole)
 {
-    json_t *j = json_pack("{s:s}", "path", path);
+    json_t *j = json_pack("{s:o}", "path", text_json(path));
     SL_AUTO(sl_close_fd)
     int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     struct stat st;
@@ -152,13 +164,14 @@ static char *provenance(const struct job *j, const struct sl_engine_options *e)
 {
     const struct sl_flows_options *o = j->opt;
     SL_AUTO(sl_json_decref)
-    json_t *p = json_pack("{s:s, s:s, s:I}", "version", SLUICE_VERSION, "command",
-                          o->command_line ? o->command_line : "", "seed", (json_int_t)o->seed);
+    json_t *p =
+        json_pack("{s:s, s:o, s:I}", "version", SLUICE_VERSION, "command",
+                  text_json(o->command_line ? o->command_line : ""), "seed", (json_int_t)o->seed);
     json_object_set_new(p, "settings", settings(j, e));
     if (o->input)
         json_object_set_new(p, "input", input_facts(o->input, o->whole_hash));
     else
-        json_object_set_new(p, "interface", json_string(o->interface));
+        json_object_set_new(p, "interface", text_json(o->interface));
     return json_dumps(p, JSON_COMPACT);
 }
 
@@ -406,7 +419,7 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
 {
     json_t *s = json_pack("{s:s, s:s}", "schema", "sluice.flows/1", "semantics",
                           semantics_name(j->opt->semantics));
-    json_object_set_new(s, "input", json_string(j->opt->input ? j->opt->input : j->opt->interface));
+    json_object_set_new(s, "input", text_json(j->opt->input ? j->opt->input : j->opt->interface));
     if (j->trace)
         json_object_set_new(s, "trace", trace_facts(j->trace));
     if (j->live) {
