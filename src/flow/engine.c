@@ -71,7 +71,7 @@ static bool check(const struct sl_engine_options *o, struct sl_error *err)
     return true;
 }
 
-struct sl_engine *sl_engine_new(const struct sl_engine_options *opt, struct sl_error *err)
+struct sl_engine_options sl_engine_filled(const struct sl_engine_options *opt)
 {
     struct sl_engine_options o = opt ? *opt : (struct sl_engine_options){0};
     o.idle_ns = or_default(o.idle_ns, 120 * SECOND_NS);
@@ -83,6 +83,12 @@ struct sl_engine *sl_engine_new(const struct sl_engine_options *opt, struct sl_e
     o.bulk_packets = o.bulk_packets ? o.bulk_packets : 4;
     o.max_flows = o.max_flows ? o.max_flows : DEFAULT_MAX_FLOWS;
     o.sequence_packets = o.sequence_packets ? o.sequence_packets : 30;
+    return o;
+}
+
+struct sl_engine *sl_engine_new(const struct sl_engine_options *opt, struct sl_error *err)
+{
+    struct sl_engine_options o = sl_engine_filled(opt);
     if (!check(&o, err))
         return NULL;
     struct sl_engine *e = aligned_alloc(64, (sizeof *e + 63) & ~(size_t)63);

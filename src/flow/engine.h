@@ -54,10 +54,10 @@ struct sl_slot { // a decoded packet on its way into the table
     int64_t clock_ns;
     uint32_t hash;
     uint8_t partition;
-    bool low;  // its source is the key's low end
-    bool skip; // not IP, or cut short: nobody's
+    bool low;                   // its source is the key's low end
+    bool skip;                  // not IP, or cut short: nobody's
 } __attribute__((aligned(64))); // three lines: another processor's cache may hold them
-struct sl_chunk { // order of a chunk's slots by partition
+struct sl_chunk {               // order of a chunk's slots by partition
     uint16_t order[SL_CHUNK];
     uint16_t start[SL_PARTITIONS + 1];
 };
@@ -79,6 +79,8 @@ struct sl_engine_counts {
 };
 void sl_engine_counts(const struct sl_engine *e, struct sl_engine_counts *out);
 void sl_engine_free(struct sl_engine *e);
+// With defaults filled in, as the engine will take them.
+struct sl_engine_options sl_engine_filled(const struct sl_engine_options *opt);
 const struct sl_engine_options *
 sl_engine_settings(const struct sl_engine *e); // with defaults filled in
 

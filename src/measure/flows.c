@@ -140,9 +140,10 @@ static const char *semantics_name(enum sl_semantics s)
     return names[s];
 }
 
-static json_t *settings(const struct job *j, const struct sl_engine_options *e)
+static json_t *settings(const struct job *j, const struct sl_engine_options *given)
 {
     const struct sl_flows_options *o = j->opt;
+    const struct sl_engine_options filled = sl_engine_filled(given), *e = &filled;
     if (o->semantics != SL_SEMANTICS_FIXED) // the tools have theirs built in
         return json_pack("{s:s}", "semantics", semantics_name(o->semantics));
     json_t *s = json_pack("{s:s, s:s}", "semantics", semantics_name(o->semantics), "tunnels",
@@ -157,6 +158,10 @@ static json_t *settings(const struct job *j, const struct sl_engine_options *e)
         json_object_set_new(s, times[i].name, json_real((double)times[i].ns / 1e9));
     json_object_set_new(s, "bulk_packets", json_integer(e->bulk_packets));
     json_object_set_new(s, "max_flows", json_integer(e->max_flows));
+    if (e->full)
+        json_object_set_new(s, "sequence_packets", json_integer(e->sequence_packets));
+    json_object_set_new(s, "merge_interfaces", json_boolean(e->merge_interfaces));
+    json_object_set_new(s, "merge_vlans", json_boolean(e->merge_vlans));
     return s;
 }
 
