@@ -79,10 +79,33 @@ static bool choose(const struct words *w, struct sl_flows_options *o, bool json,
     return true;
 }
 
+// 0 would be taken for "not given".
+static bool times_are_some(const struct words *w, struct sl_error *err)
+{
+    const struct {
+        const char *option;
+        int64_t ns;
+    } times[] = {{"idle", w->idle},         {"active", w->active},      {"closing", w->closing},
+                 {"activity", w->activity}, {"subflow", w->subflow},    {"bulk-gap", w->bulk_gap},
+                 {"duration", w->duration}, {"rates-bin", w->rates_bin}};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        if (times[i].ns == 0) {
+            sl_fail(err, SL_EUSAGE, "--%s is no time at all", times[i].option);
+            sl_hint(err, "the shortest is 1ns");
+            return false;
+        }
+    return true;
+}
+
+static int64_t given(int64_t ns)
+{
+    return ns > 0 ? ns : 0;
+}
+
 static bool fill(const struct words *w, const struct sl_cli *cli, struct sl_flows_options *o,
                  struct sl_error *err)
 {
-    if (!choose(w, o, cli->json, err))
+    if (!choose(w, o, cli->json, err) || !times_are_some(w, err))
         return false;
     if (w->max_flows > UINT32_MAX || w->sequence > 255 || w->bulk > 255 || w->threads > 64 ||
         w->snaplen > 262144)
@@ -90,12 +113,12 @@ static bool fill(const struct words *w, const struct sl_cli *cli, struct sl_flow
             err, SL_EUSAGE,
             "a number is too large: at most 64 threads, 255 packets in a sequence or a bulk, "
             "4,294,967,295 flows, a snapshot length of 262,144");
-    o->engine = (struct sl_engine_options){.idle_ns = w->idle,
-                                           .active_ns = w->active,
-                                           .closing_ns = w->closing,
-                                           .activity_ns = w->activity,
-                                           .subflow_ns = w->subflow,
-                                           .bulk_gap_ns = w->bulk_gap,
+    o->engine = (struct sl_engine_options){.idle_ns = given(w->idle),
+                                           .active_ns = given(w->active),
+                                           .closing_ns = given(w->closing),
+                                           .activity_ns = given(w->activity),
+                                           .subflow_ns = given(w->subflow),
+                                           .bulk_gap_ns = given(w->bulk_gap),
                                            .bulk_packets = (uint32_t)w->bulk,
                                            .max_flows = (uint32_t)w->max_flows,
                                            .sequence_packets = (uint32_t)w->sequence,
@@ -110,9 +133,9 @@ static bool fill(const struct words *w, const struct sl_cli *cli, struct sl_flow
     o->confusion = w->confusion;
     o->graph = w->graph;
     o->rates = w->rates;
-    o->rates_bin_ns = w->rates_bin;
+    o->rates_bin_ns = given(w->rates_bin);
     o->interface = w->interface;
-    o->duration_ns = w->duration;
+    o->duration_ns = given(w->duration);
     o->ring_bytes = w->ring;
     o->snaplen = (uint32_t)w->snaplen;
     o->whole_hash = w->hash;
@@ -202,7 +225,14 @@ static void tell(const json_t *s)
 
 int sl_cmd_flows(struct sl_cli *cli, int argc, char **argv)
 {
-    struct words w = {0};
+    struct words w = {.idle = -1, // not given
+                      .active = -1,
+                      .closing = -1,
+                      .activity = -1,
+                      .subflow = -1,
+                      .bulk_gap = -1,
+                      .duration = -1,
+                      .rates_bin = -1};
     const struct sl_opt opts[] = {
         {"output", 'o', SL_OPT_TEXT, "FILE", "where the table goes (default: standard output)",
          &w.output},
