@@ -114,6 +114,7 @@ static void child(pid_t parent, const char *const *argv, const struct sl_proc_op
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
     if (dup2(in[0], 0) < 0 || dup2(out[1], 1) < 0 || dup2(errp[1], 2) < 0)
         _exit(127);
     if (opt->cwd && chdir(opt->cwd)) {

@@ -152,6 +152,7 @@ int main(int argc, char **argv)
     sigaction(SIGTERM, &act, NULL);
     sigaction(SIGHUP, &act, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // past the limit of 'ulimit -f' a write fails instead
     struct sl_cli cli = {.seed = 1};
     for (int i = 1; i < argc; i++)
         if (!strcmp(argv[i], "--json"))
