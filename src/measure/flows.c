@@ -789,13 +789,30 @@ static bool open_live(struct job *j, struct sl_error *err)
     return j->live != NULL;
 }
 
+// What is written takes the place of what was there: not of the trace that is read.
+static bool spares_input(const struct sl_flows_options *o, struct sl_error *err)
+{
+    const char *const paths[] = {o->output, o->graph, o->rates};
+    struct stat in, out;
+    if (!o->input || stat(o->input, &in) != 0 || !S_ISREG(in.st_mode))
+        return true;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (paths[i] && stat(paths[i], &out) == 0 && in.st_dev == out.st_dev &&
+            in.st_ino == out.st_ino) {
+            sl_fail(err, SL_EUSAGE, "'%s' is the trace that is read", paths[i]);
+            sl_hint(err, "name another file for what is written");
+            return false;
+        }
+    return true;
+}
+
 json_t *sl_flows_run(const struct sl_flows_options *opt, struct sl_error *err)
 {
     struct job j = {.opt = opt, .cpu_start_s = cpu_s(), .wall_start_ns = sl_mono_ns()};
     struct sl_pass_counts counts;
     json_t *s = NULL;
     bool fixed = opt->semantics == SL_SEMANTICS_FIXED;
-    if (!fixed && !cic_options_fit(opt, err))
+    if ((!fixed && !cic_options_fit(opt, err)) || !spares_input(opt, err))
         return NULL;
     bool opened =
         opt->input ? (j.trace = sl_trace_open(opt->input, err)) != NULL : open_live(&j, err);
