@@ -433,8 +433,8 @@ static enum sl_tls_result read_records(const uint8_t *stream, size_t len, struct
 static bool is_warning(const uint8_t *p, size_t len)
 {
     enum { WARNING = 1, CLOSE_NOTIFY = 0 };
-    return len >= WARNING_BYTES && p[0] == ALERT && p[3] == 0 && p[4] == 2 && p[5] == WARNING &&
-           p[6] != CLOSE_NOTIFY;
+    return len >= WARNING_BYTES && record_like(p, len) && p[0] == ALERT && p[3] == 0 && p[4] == 2 &&
+           p[5] == WARNING && p[6] != CLOSE_NOTIFY;
 }
 
 enum sl_tls_result sl_dissect_tls(const uint8_t *stream, size_t len, struct sl_tls_facts *out)

@@ -277,6 +277,20 @@ static void a_warning_before_the_servers_hello_is_skipped(void **state)
     assert_int_equal(f.cipher, 0x1301);
 }
 
+static void what_is_skipped_before_a_hello_is_a_record(void **state)
+{
+    (void)state;
+    struct bytes s = {.n = 0};
+    struct sl_tls_facts f;
+    add(&s, "15 0301 0002 01 2a"
+            "15 035d 0002 01 2a" // no version of TLS
+            "15 0301 0002 ff");
+    for (size_t len = 10; len <= s.n; len++) { // not to be taken back when more has come
+        assert_int_equal(dissect(&s, len, &f), SL_TLS_DONE);
+        assert_int_equal(f.version, 0x0301);
+    }
+}
+
 static void dtls_has_its_cookie_and_its_version(void **state)
 {
     (void)state;
@@ -337,6 +351,7 @@ int main(void)
         cmocka_unit_test(a_hello_longer_than_is_read_ends_there),
         cmocka_unit_test(what_is_no_tls_is_left_alone),
         cmocka_unit_test(a_warning_before_the_servers_hello_is_skipped),
+        cmocka_unit_test(what_is_skipped_before_a_hello_is_a_record),
         cmocka_unit_test(dtls_has_its_cookie_and_its_version),
         cmocka_unit_test(the_facade_keeps_client_and_server_apart),
     };
