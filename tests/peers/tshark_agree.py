@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How far `sluice flows` and tshark agree about the same captures.
 
-usage: tshark_agree.py [--cache FOLDER] [--tunnels outer|inner] [--show N] SLUICE CAPTURE|FOLDER...
+usage: tshark_agree.py [--cache FOLDER] [--tunnels outer|inner] [--show N] [--explained FILE] SLUICE CAPTURE|FOLDER...
 
 Compared are packets and bytes of each capture; the TCP, UDP and SCTP conversations (pairs of address and port, both
 directions) and the packets and bytes of each direction; for TCP also retransmissions of the three kinds, segments out
@@ -40,11 +40,14 @@ TCP = {'retransmission': 'tcp_retransmissions', 'fast_retransmission': 'tcp_fast
        'spurious_retransmission': 'tcp_spurious_retransmissions', 'out_of_order': 'tcp_out_of_order',
        'keep_alive': 'tcp_keep_alives', 'zero_window': 'tcp_zero_windows', 'duplicate_ack': 'tcp_duplicate_acks',
        'lost_segment': 'tcp_gaps'}
-COLUMNS = (['src_ip', 'src_port', 'dst_ip', 'dst_port', 'protocol', 'vlan', 'interface', 'end_reason', 'fragments', 'tunnels',
-            'backward_stamps', 'fwd_packets', 'bwd_packets', 'fwd_bytes', 'bwd_bytes', 'initial_rtt_us'] +
+COLUMNS = (['src_ip', 'src_port', 'dst_ip', 'dst_port', 'protocol', 'vlan', 'interface', 'end_reason', 'backward_stamps', 'fwd_packets', 'bwd_packets', 'fwd_bytes', 'bwd_bytes', 'initial_rtt_us'] +
            [d + '_' + name for name in TCP.values() for d in ('fwd', 'bwd')])
 NUMBER = {'tcp': 6, 'udp': 17, 'sctp': 132}
 LONG = ['--idle', '72h', '--active', '72h', '--closing', '72h']
+SILENCE = 72 * 3600  # seconds
+# What sluice opens on the way to the first IP header, by the names of tshark.
+OPENED = {'eth', 'ethertype', 'vlan', 'sll', 'null', 'loop', 'raw', 'ppp', 'pppoes', 'mpls', 'wlan', 'llc', 'radiotap',
+          'wlan_radio', 'wlan_aggregate', 'chdlc', 'pwethheuristic', 'pwethcw', 'pwethnocw'}
 EXTENSIONS = {'ipv6.hopopts', 'ipv6.routing', 'ipv6.fraghdr', 'ipv6.dstopts', 'ah', 'ipv6.hip', 'ipv6.shim6'}
 
 
@@ -56,6 +59,9 @@ class Conversation:
         self.rtts = []
         self.parts = set()  # streams or rows
         self.marks = set()
+        self.last = None  # when its last packet was seen
+        # end -> packets that sluice may have to leave out, by the kind under which it counts them
+        self.obstacles = collections.defaultdict(collections.Counter)
 
 
 def tshark_text(capture, cache):
@@ -121,11 +127,59 @@ def beyond(row, layer, wire):
     return bool(length) and int(length) + link + (40 if layer[2] == 'ipv6' else 0) > wire
 
 
+def stands_before(row, layer):
+    """The names of the layers in front of the IP header."""
+    tokens = row[AT['frame.protocols']].split(':')
+    at = [i for i, x in enumerate(tokens) if x == layer[2]]
+    return tokens[:at[layer[3]]]
+
+
+def impossible(row, layer):
+    """Has the transport header a length that cannot be?"""
+    if layer[0] == 'tcp':
+        header, room = int(nth(row, 'tcp.hdr_len', layer[1]) or 0), int(nth(row, 'ip.len', layer[3]) or 0) - 20
+        if header < 20 or nth(row, 'ip.flags.mf', layer[3]) in ('1', 'True'):  # it gives a first fragment no tcp.len
+            return header < 20 or room < header
+        return not nth(row, 'tcp.len', layer[1])
+    if layer[0] == 'udp':
+        return int(nth(row, 'udp.length', layer[1]) or 0) < 8
+    return False
+
+
+class Fragments:
+    """Later fragments of IPv4 have no ports: they belong to the conversation of their first one, as in sluice."""
+
+    def __init__(self):
+        self.first = {}  # (source, destination, protocol, identification) -> (time, conversation, source)
+        self.lost = collections.Counter()  # (source, destination) -> later fragments with no first one, and all of IPv6
+
+    def note_first(self, row, now, key, source):
+        if nth(row, 'ip.flags.mf', 0) in ('1', 'True'):
+            self.first[self.identity(row)] = (now, key, source)
+
+    def find(self, row, now):
+        found = self.first.get(self.identity(row))
+        if nth(row, 'ip.src', 0) and found and now - found[0] <= 30:
+            return found[1:]
+        pair = (nth(row, 'ip.src', 0), nth(row, 'ip.dst', 0))
+        self.lost[pair if pair[0] else (nth(row, 'ipv6.src', 0), nth(row, 'ipv6.dst', 0))] += 1
+        return None
+
+    @staticmethod
+    def identity(row):
+        return tuple(nth(row, field, 0) for field in ('ip.src', 'ip.dst', 'ip.proto', 'ip.id'))
+
+
+def is_later_fragment(row):
+    return (nth(row, 'ip.frag_offset', 0) not in ('', '0') if row[AT['ip.src']]
+            else 'ipv6.fraghdr' in row[AT['frame.protocols']].split(':'))
+
+
 def by_tshark(text, tunnels):
     total, conversations = collections.Counter(), collections.defaultdict(Conversation)
-    fragmented = set()  # pairs of addresses with fragments
-    wrappers = set()  # conversations that carry a tunnel
-    stopped = set()  # pairs of IPv6 addresses with a packet in which tshark found no transport header
+    fragments = Fragments()
+    clock = float('-inf')  # the latest time so far, which ends flows
+    stopped = collections.Counter()  # (source, destination) of IPv6 -> packets in which tshark found no transport header
     elsewhere = set()  # TCP streams with segments at another depth than ours
     for line in text.splitlines():
         row = line.split('\t')
@@ -135,44 +189,54 @@ def by_tshark(text, tunnels):
         total['packets'] += 1
         total['bytes'] += wire
         total['bytes captured or on the wire'] += max(wire, captured)
-        offsets = row[AT['ip.frag_offset']].split(',')
-        if any(x not in ('', '0') for x in offsets) or '1' in row[AT['ip.flags.mf']] or 'fraghdr' in row[AT['frame.protocols']]:
-            for ip in 'ip', 'ipv6':
-                if row[AT[ip + '.src']]:
-                    fragmented.add(frozenset((nth(row, ip + '.src', 0), nth(row, ip + '.dst', 0))))
+        total['Ethernet'] += row[AT['frame.encap_type']] == '1'
         found, depth = layers(row[AT['frame.protocols']])
         layer = (found[0] if tunnels == 'outer' else found[-1]) if found else None
         for x in found:
             if x[0] == 'tcp' and (x != layer or tunnels == 'outer' and x[4] > 1):
                 elsewhere.add(nth(row, 'tcp.stream', x[1]))
+        now = float(row[AT['frame.time_epoch']] or 0)
+        clock = max(clock, now)
+        if not found and is_later_fragment(row):
+            first = fragments.find(row, now)
+            if first:
+                count = conversations[first[0]].sent[first[1]]
+                count['packets'] += 1
+                count['bytes'] += wire
+            continue
         if not found and row[AT['ipv6.src']]:
-            stopped.add(frozenset((nth(row, 'ipv6.src', 0), nth(row, 'ipv6.dst', 0))))
+            stopped[nth(row, 'ipv6.src', 0), nth(row, 'ipv6.dst', 0)] += 1
         if not found or tunnels == 'outer' and layer[4] > 1:
             continue
         source, target = ends_of(row, layer)
         if not (source[0] and source[1] and target[1]):
             if layer[2] == 'ipv6':
-                stopped.add(frozenset((source[0], target[0])))
+                stopped[source[0], target[0]] += 1
             continue
-        wrappers.update(key_of(x[0], *ends_of(row, x)) for x in found if x != layer)
         c = conversations[key_of(layer[0], source, target)]
         count = c.sent[source]
         count['packets'] += 1
         count['bytes'] += wire
-        if beyond(row, layer, wire):
-            c.marks.add('too long')
+        if not impossible(row, layer):
+            fragments.note_first(row, now, key_of(layer[0], source, target), source)
+        before = set(stands_before(row, layer))
+        if before - OPENED:
+            c.obstacles[source]['not-ip'] += 1
+        c.obstacles[source]['family'] += 'null' in before
+        c.obstacles[source]['cut-short'] += captured < wire
+        c.obstacles[source]['bad-header'] += beyond(row, layer, wire) or impossible(row, layer)
+        c.obstacles[source]['bad-link'] += 1
+        if c.last is not None and clock - c.last > SILENCE:
+            c.marks.add('silence')
+        c.last = now
         if wire >= 0x7fffffff:
             c.marks.add('huge')
         if len(row[AT['frame.time_epoch']].partition('.')[2]) != 9 or row[AT['frame.time_epoch']].startswith('-'):
             c.marks.add('stamp')
         if row[AT['tcp.analysis.ack_lost_segment']]:
             c.marks.add('acked unseen')
-        if depth > 1:
-            c.marks.add('tunnel')
         if ',' in row[AT['vlan.id']] or row[AT['vlan.id']]:
             c.marks.add('vlan ' + row[AT['vlan.id']])
-        if captured < wire:
-            c.marks.add('cut')
         if layer[0] == 'tcp':
             c.parts.add(nth(row, 'tcp.stream', layer[1]))
             if not nth(row, 'tcp.len', layer[1]) or not nth(row, 'tcp.hdr_len', layer[1]):
@@ -185,9 +249,7 @@ def by_tshark(text, tunnels):
     for key, c in conversations.items():
         if c.parts & elsewhere:
             c.marks.add('shared')
-        if frozenset((key[1][0], key[2][0])) in fragmented:
-            c.marks.add('fragments')
-    return total, conversations, {'stopped': stopped, 'wrappers': wrappers}
+    return total, conversations, {'stopped': stopped, 'lost': fragments.lost}
 
 
 def by_sluice(sluice, capture, tunnels):
@@ -220,51 +282,68 @@ def by_sluice(sluice, capture, tunnels):
                 c.sent[end][name] += int(row[d + '_' + column] or 0) if transport == 'tcp' else 0
         if row['initial_rtt_us']:
             c.rtts.append(row['initial_rtt_us'])
-        if row['fragments'] == '1':
-            c.marks.add('fragments')
         if int(row['backward_stamps']):
             c.marks.add('clock')
-        if row['tunnels'] != '0':
-            c.marks.add('opened')
     return json.loads(done.stdout), conversations
 
 
 # --- the comparison
 
+# What a packet has to have, the kind under which sluice counts it, what to say.
+LEFT_OUT = (
+    ('bad-link', 'bad-link', 'left out by sluice: a link type it does not know'),
+    ('not-ip', 'not-ip', 'left out by sluice: behind a header it does not open (FabricPath, PBB, MACsec, NSH, ...)'),
+    ('family', 'not-ip', 'left out by sluice: a loopback header of no address family'),
+    ('bad-header', 'bad-header', 'left out by sluice: a length that cannot be'),
+    ('cut-short', 'cut-short', 'left out by sluice: the capture ends inside a header'),
+)
+SENT_ONLY = {  # packets that tshark gives no ports
+    'lost': 'fragments of IPv6, or without their first: tshark gives them no ports',
+    'stopped': 'tshark stops inside the IPv6 header: a jumbogram, a malformed option',
+}
+
+
+def explain_fewer(key, ours, theirs, kinds):
+    """Packets that sluice counts under a kind of its own: no more than it says, and only such as can be of the kind."""
+    fewer = {end: theirs.sent[end]['packets'] - (ours.sent[end]['packets'] if ours else 0) for end in key[1:]}
+    if min(fewer.values()) < 0 or not any(fewer.values()):
+        return None
+    for has, kind, why in LEFT_OUT:
+        if sum(fewer.values()) <= kinds[kind] and all(n <= theirs.obstacles[e][has] for e, n in fewer.items()):
+            return why
+    return None
+
+
+def explain_more(key, ours, theirs, kinds):
+    """Packets to which tshark gives no ports: no more than there are of those."""
+    for which, why in SENT_ONLY.items():
+        more = {(a, b): ours.sent[a]['packets'] - (theirs.sent[a]['packets'] if theirs else 0)
+                for a, b in ((key[1], key[2]), (key[2], key[1]))}
+        if any(more.values()) and all(0 <= n <= kinds[which][a[0], b[0]] for (a, b), n in more.items()):
+            return why
+    return None
+
+
 def explain(key, ours, theirs, what, kinds):
     """The first thing that can make the difference, or None. kinds: what this sluice left out of the capture."""
     marks = (ours.marks if ours else set()) | (theirs.marks if theirs else set())
-    less = theirs and (not ours or sum(c['packets'] for c in ours.sent.values()) <
-                       sum(c['packets'] for c in theirs.sent.values()))
-    if 'fragments' in marks:
-        return 'IP fragments: tshark told not to reassemble counts only the first as TCP or UDP'
-    if 'tunnel' in marks or 'shared' in marks or not theirs and key in kinds['wrappers'] or not ours and kinds['opened']:
-        return 'tunnels: opened by one only, or one stream of tshark inside and outside'
     if len([m for m in marks if m.startswith('vlan')]) > 1:
         return 'one conversation in several VLANs'
-    if frozenset((key[1][0], key[2][0])) in kinds['stopped']:
-        return 'tshark stops inside the IPv6 header: a jumbogram, a malformed option'
     if 'huge' in marks:
         return 'a length that tshark cuts at 2 GiB'
-    if less and kinds['bad-link']:
-        return 'left out by sluice: a link type it does not know'
-    if less and kinds['not-ip']:
-        return 'left out by sluice: behind a header it does not open (FabricPath, PBB, MACsec, NSH, ...)'
-    if less and kinds['bad-header']:
-        return 'left out by sluice: a length that cannot be' + (
-            '; the IP header promises more than the frame has' if 'too long' in marks else '')
-    if less and kinds['cut-short']:
-        return 'left out by sluice: the capture ends inside a header'
-    if what == 'packets' or what == 'bytes' or not (ours and theirs):
-        return None
+    reason = theirs and explain_fewer(key, ours, theirs, kinds) or ours and explain_more(key, ours, theirs, kinds)
+    if reason or what == 'packets' or what == 'bytes' or not (ours and theirs):
+        return reason
     if 'not analysed' in theirs.marks:
-        return 'a header cut short or of an impossible length'
+        return 'not analysed by tshark: a first fragment, a header cut short or of an impossible length'
+    if 'shared' in marks:
+        return 'one stream of tshark inside and outside of a tunnel'
     if what == 'initial rtt' and any(float(x) == 0 for x in ours.rtts):
         return 'a round-trip time of 0 is none to tshark, which takes the next ACK'
     if 'stamp' in marks:
         return 'a time stamp with more than a second of microseconds or nanoseconds'
-    if len(theirs.parts) != len(ours.parts):
-        return 'port reuse seen differently'
+    if 'silence' in marks and len(ours.parts) > len(theirs.parts):
+        return 'a silence of more than 72 h, the longest time-out: two flows, one stream of tshark'
     if 'clock' in marks:
         return 'the clock goes back'
     if 'acked unseen' in marks and what in ('retransmission', 'fast_retransmission', 'out_of_order'):
@@ -275,7 +354,7 @@ def explain(key, ours, theirs, what, kinds):
 def explain_bytes(mine, total):
     if mine == total['bytes captured or on the wire']:
         return 'more captured than the wire had: sluice counts what was captured'
-    if 0 < mine - total['bytes'] <= 8 * total['packets']:
+    if 0 < mine - total['bytes'] <= 8 * total['packets'] and not total['Ethernet']:
         return 'a pseudo header of the link that tshark does not count'
     if total['bytes'] >= 0x7fffffff:
         return 'a length that tshark cuts at 2 GiB'
@@ -290,7 +369,7 @@ class Tally:
     def __init__(self):
         self.checked, self.agreed = collections.Counter(), collections.Counter()
         self.why = collections.defaultdict(collections.Counter)
-        self.left = []
+        self.left, self.explained = [], []
 
     def check(self, capture, what, same, told, reason=lambda: None, weight=1):
         self.checked[what] += weight
@@ -299,8 +378,11 @@ class Tally:
             return
         reason = reason()
         self.why[what][reason or 'not explained'] += 1
-        if not reason:
-            self.left.append('%s: %s: %s' % (os.path.basename(capture), what, told))
+        line = '%s: %s: %s' % (os.path.basename(capture), what, told)
+        if reason:
+            self.explained.append('%s\t%s\n' % (reason, line))
+        else:
+            self.left.append(line)
 
 
 def same_rtts(ours, theirs):
@@ -338,6 +420,7 @@ def main(argv):
     p.add_argument('--cache')
     p.add_argument('--tunnels', choices=['outer', 'inner'], default='outer')
     p.add_argument('--show', type=int, default=40)
+    p.add_argument('--explained', help='list every disagreement that has an explanation in this file')
     args = p.parse_args(argv[1:])
     if not shutil.which('tshark'):
         print('skipped: there is no tshark')
@@ -364,10 +447,9 @@ def main(argv):
             told = 'sluice %d, tshark %d' % (read['wire_bytes'], total['bytes'])
             tally.check(capture, 'total bytes', read['wire_bytes'] == total['bytes'], told,
                         lambda: explain_bytes(read['wire_bytes'], total))
-            opened = any('opened' in c.marks for c in ours.values())
             streams += sum(len(c.parts) for k, c in theirs.items() if k[0] == 'tcp')
             rows += sum(len(c.parts) for k, c in ours.items() if k[0] == 'tcp')
-            compare(tally, capture, ours, theirs, dict(known, opened=opened, **report['packets']['kinds']))
+            compare(tally, capture, ours, theirs, dict(known, **report['packets']['kinds']))
     print('%d captures, %d refused by sluice, %d not read by tshark; TCP: %d streams of tshark, %d flows of sluice' %
           (len(captures), len(refused), len(unread), streams, rows))
     for what in tally.checked:
@@ -375,12 +457,17 @@ def main(argv):
         print('%-46s %8d of %8d agree%s' % (what, tally.agreed[what], tally.checked[what], '' if wrong else ' (all)'))
         for reason, n in tally.why[what].most_common():
             print('        %6d  %s' % (n, reason))
+    if unread:
+        print('not read by tshark: ' + ', '.join(unread))
     for line in refused[:args.show]:
         print('refused: ' + line)
     for line in tally.left[:args.show]:
         print('not explained: ' + line)
     if len(tally.left) > args.show:
         print('... and %d more' % (len(tally.left) - args.show))
+    if args.explained:
+        with open(args.explained, 'w') as f:
+            f.writelines(sorted(tally.explained))
     return 1 if tally.left else 0
 
 
