@@ -524,8 +524,10 @@ static void equip(struct job *j, struct worker *w)
 static bool begin_rates(struct job *j, unsigned threads, int64_t first_ns, struct sl_error *err)
 {
     j->rates_bin_ns = j->opt->rates_bin_ns ? j->opt->rates_bin_ns : INT64_C(1000000000);
-    struct sl_rates_options o = {
-        .bin_ns = j->rates_bin_ns, .classes = (uint32_t)sl_class_count(), .origin_ns = first_ns};
+    struct sl_rates_options o = {.bin_ns = j->rates_bin_ns,
+                                 .classes = (uint32_t)sl_class_count(),
+                                 .origin_ns = first_ns,
+                                 .origin_given = true};
     for (unsigned i = 0; i < threads; i++) {
         j->rates[i] = sl_rates_new(&o, err);
         if (!j->rates[i])

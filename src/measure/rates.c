@@ -92,9 +92,9 @@ static void set_origin(struct sl_rates *r, int64_t t_ns)
 {
     if (r->has_origin)
         return;
+    bool given = r->opt.origin_given || r->opt.origin_ns;
     r->first_page =
-        floor_div(floor_div(r->opt.origin_ns ? r->opt.origin_ns : t_ns, r->bin_ns), PAGE_BINS) -
-        BEFORE;
+        floor_div(floor_div(given ? r->opt.origin_ns : t_ns, r->bin_ns), PAGE_BINS) - BEFORE;
     r->has_origin = true;
 }
 

@@ -32,7 +32,8 @@ struct sl_rates_options {
     uint32_t classes;    // ids are 0..classes-1
     uint32_t interfaces; // 0 or 1 = no column of interfaces
     uint32_t max_pages;  // 0 = 16384 (160 MiB)
-    int64_t origin_ns;   // a time of the trace, the same for all threads; 0 = the first packet's
+    int64_t origin_ns;   // a time of the trace, the same for all threads
+    bool origin_given;   // else, where origin_ns is 0, each object takes its own first packet's
     const char *(*name)(void *ctx, uint32_t cls); // NULL = names of the class table
     void *ctx;
 };

@@ -162,6 +162,30 @@ static void parts_of_threads_merge_to_the_same_bytes(void **state)
     sl_rates_free(merged);
 }
 
+// A clock that starts in 1970 and jumps: each part alone would take the time of its own first
+// packet.
+static void an_origin_of_0_is_the_same_for_all_threads(void **state)
+{
+    (void)state;
+    struct sl_rates_options opt = {.origin_given = true};
+    struct sl_rates *whole = rates(opt), *early = rates(opt), *late = rates(opt);
+    struct sl_rates *both[2][2] = {{whole, early}, {whole, late}};
+    for (int k = 0; k < 2; k++) {
+        sl_rates_add(both[k][0], k * 2000000 * SECOND, 0, 0, 0, 10, 1); // 2,000,000 bins apart
+        sl_rates_add(both[k][1], k * 2000000 * SECOND, 0, 0, 0, 10, 1);
+    }
+    assert_int_equal(whole->outside.packets, 1);
+    sl_rates_merge(late, early);
+    char *a = text_of(whole, false), *b = text_of(late, false);
+    assert_string_equal(a, b);
+    assert_int_equal(late->outside.packets, 1);
+    free(a);
+    free(b);
+    sl_rates_free(whole);
+    sl_rates_free(early);
+    sl_rates_free(late);
+}
+
 static void what_cannot_be_kept_is_refused_with_a_remedy(void **state)
 {
     (void)state;
@@ -192,6 +216,7 @@ int main(void)
         cmocka_unit_test(times_before_1970_have_bins_too),
         cmocka_unit_test(memory_is_bounded_by_pages),
         cmocka_unit_test(parts_of_threads_merge_to_the_same_bytes),
+        cmocka_unit_test(an_origin_of_0_is_the_same_for_all_threads),
         cmocka_unit_test(what_cannot_be_kept_is_refused_with_a_remedy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
