@@ -18,13 +18,20 @@
 enum { LIST_OPEN, LIST_CLOSING, LISTS };
 enum { EPHEMERAL = 32768 }; // first port that Linux takes for clients
 enum { DEFAULT_MAX_FLOWS = 2 << 20, MAX_ZONES = 65535 };
-enum { ENDED = 1 << 20 }; // flows that may have ended and wait to be handed out
+enum { ENDED = 1 << 13 }; // flows that ended and wait to be handed out, as a rule
+
+struct ended { // in the order of handing out: by end, then by turn
+    int64_t end_ns;
+    uint64_t turn; // the packet that ended it; without one: TURN_ALONE and its id
+    struct sl_flow_state *flow;
+};
+#define TURN_ALONE (UINT64_C(1) << 63)
 
 struct partition {
     struct sl_index index;
     struct sl_pool bulks, activities, earliers;
     struct sl_full_pool *full;
-    SL_VEC(struct sl_flow_state *) ended; // since the last collection
+    SL_VEC(struct ended) ended; // since the last collection
     uint64_t packets, flows, evicted, bytes, peak;
     uint32_t max_flows;
 } __attribute__((aligned(64)));
@@ -40,7 +47,8 @@ struct sl_engine {
     int64_t idle_ns[LISTS];
     uint64_t partition_seed;
     struct zone_table zones;
-    SL_VEC(struct sl_flow_state *) ready, held; // handed out; ended exactly at the clock
+    SL_VEC(struct ended) sorted;
+    SL_VEC(struct sl_flow_state *) ready; // handed out
 };
 
 // ---- options
@@ -126,17 +134,13 @@ static void close_full(struct partition *t)
             sl_full_close(t->full, f->full);
     }
     for (size_t i = 0; i < t->ended.len; i++)
-        sl_full_close(t->full, t->ended.at[i]->full);
+        sl_full_close(t->full, t->ended.at[i].flow->full);
 }
 
 void sl_engine_free(struct sl_engine *e)
 {
     if (!e)
         return;
-    sl_engine_release(e);
-    for (size_t i = 0; i < e->held.len; i++)
-        *SL_PUSH(&e->ready) = e->held.at[i];
-    e->held.len = 0;
     sl_engine_release(e);
     for (int i = 0; i < SL_PARTITIONS; i++) {
         struct partition *t = &e->parts[i];
@@ -150,7 +154,7 @@ void sl_engine_free(struct sl_engine *e)
         SL_VEC_DONE(&t->ended);
     }
     SL_VEC_DONE(&e->ready);
-    SL_VEC_DONE(&e->held);
+    SL_VEC_DONE(&e->sorted);
     SL_VEC_DONE(&e->zones.zones);
     pthread_mutex_destroy(&e->zones.lock);
     free(e);
@@ -247,14 +251,21 @@ void sl_engine_prepare(struct sl_engine *e, struct sl_slot *slots, size_t n, str
 // ------------------------------------------------------------------------------
 
 static void end_flow(struct partition *t, struct sl_flow_state *f, enum sl_end_reason why,
-                     int64_t ended_ns)
+                     int64_t ended_ns, uint64_t turn)
 {
     sl_index_remove(&t->index, &f->node);
     // A connection that was over says how it ended, whatever took it out of the table.
     if (f->end == SL_REASON_NONE)
         f->end = (uint8_t)(f->fins == 3 && why != SL_REASON_ACTIVE ? SL_REASON_FIN : why);
     f->touched_ns = ended_ns;
-    *SL_PUSH(&t->ended) = f;
+    *SL_PUSH(&t->ended) = (struct ended){ended_ns, turn, f};
+}
+
+// By time alone.
+static void end_alone(struct partition *t, struct sl_flow_state *f, enum sl_end_reason why,
+                      int64_t ended_ns)
+{
+    end_flow(t, f, why, ended_ns, TURN_ALONE | f->id);
 }
 
 static struct sl_flow_state *oldest(const struct partition *t, int list)
@@ -268,11 +279,11 @@ static void expire(const struct sl_engine *e, struct partition *t, int64_t clock
     for (int i = 0; i < LISTS; i++) {
         struct sl_flow_state *f;
         while ((f = oldest(t, i)) && clock_ns - f->touched_ns > e->idle_ns[i])
-            end_flow(t, f, SL_REASON_IDLE, f->touched_ns + e->idle_ns[i]);
+            end_alone(t, f, SL_REASON_IDLE, f->touched_ns + e->idle_ns[i]);
     }
 }
 
-static void evict(struct partition *t, int64_t clock_ns)
+static void evict(struct partition *t, const struct sl_slot *newcomer)
 {
     struct sl_flow_state *worst = NULL;
     for (int i = 0; i < LISTS; i++) {
@@ -282,7 +293,7 @@ static void evict(struct partition *t, int64_t clock_ns)
             worst = f;
     }
     t->evicted++;
-    end_flow(t, worst, SL_REASON_EVICTED, clock_ns);
+    end_flow(t, worst, SL_REASON_EVICTED, newcomer->clock_ns, newcomer->packet.number);
 }
 
 // ---- flows that begin
@@ -318,7 +329,7 @@ static struct sl_flow_state *new_state(struct sl_engine *e, struct partition *t,
     if (t->index.live >= t->max_flows) {
         expire(e, t, s->clock_ns);
         if (t->index.live >= t->max_flows)
-            evict(t, s->clock_ns);
+            evict(t, s);
     }
     struct sl_flow_state *f = sl_index_add(&t->index, &s->key, s->hash, LIST_OPEN);
     f->node.user[0] = s->partition;
@@ -358,7 +369,7 @@ static struct sl_flow_state *open_flow(struct sl_engine *e, struct partition *t,
 static struct sl_flow_state *continue_flow(struct sl_engine *e, struct partition *t,
                                            struct sl_flow_state *was, const struct sl_slot *s)
 {
-    end_flow(t, was, SL_REASON_ACTIVE, s->clock_ns);
+    end_flow(t, was, SL_REASON_ACTIVE, s->clock_ns, s->packet.number);
     struct sl_flow_state *f = new_state(e, t, s);
     f->node.low_initiates = was->node.low_initiates;
     f->earlier = sl_pool_take(&t->earliers);
@@ -643,10 +654,10 @@ static void one_packet(struct sl_engine *e, struct partition *t, const struct sl
         int d = direction(f, s->low);
         int64_t idle = e->idle_ns[f->node.list];
         if (s->clock_ns - f->touched_ns > idle) {
-            end_flow(t, f, SL_REASON_IDLE, f->touched_ns + idle);
+            end_alone(t, f, SL_REASON_IDLE, f->touched_ns + idle);
             f = NULL;
         } else if (reuses(f, d, p)) {
-            end_flow(t, f, SL_REASON_PORT_REUSE, s->clock_ns);
+            end_flow(t, f, SL_REASON_PORT_REUSE, s->clock_ns, p->number);
             f = NULL;
         } else if (too_long(e, f, d, p)) {
             f = continue_flow(e, t, f, s);
@@ -722,39 +733,31 @@ void sl_engine_update(struct sl_engine *e, int partition, const struct sl_slot *
 
 static int by_end(const void *a, const void *b)
 {
-    const struct sl_flow_state *x = *(struct sl_flow_state *const *)a,
-                               *y = *(struct sl_flow_state *const *)b;
-    if (x->touched_ns != y->touched_ns)
-        return x->touched_ns < y->touched_ns ? -1 : 1;
-    return (x->id > y->id) - (x->id < y->id);
+    const struct ended *x = a, *y = b;
+    if (x->end_ns != y->end_ns)
+        return x->end_ns < y->end_ns ? -1 : 1;
+    return (x->turn > y->turn) - (x->turn < y->turn);
 }
 
-// What ended exactly at the clock waits: another flow with the same end and a smaller id may
-// follow.
-struct sl_flow_state *const *sl_engine_collect(struct sl_engine *e, int64_t clock_ns, size_t *n)
+/*
+ * Nothing has to wait for flows that may yet end before it. Behind the packets up to some clock,
+ * every flow that was silent too long before that clock is out of its table (expire); what a
+ * later packet ends, ends at that clock or later and has a higher turn; and those that end at
+ * the very clock because they were silent have turns above all packets.
+ */
+struct sl_flow_state *const *sl_engine_collect(struct sl_engine *e, size_t *n)
 {
-    size_t held = 0;
-    for (size_t i = 0; i < e->held.len; i++) {
-        struct sl_flow_state *f = e->held.at[i];
-        if (f->touched_ns < clock_ns)
-            *SL_PUSH(&e->ready) = f;
-        else
-            e->held.at[held++] = f;
-    }
-    e->held.len = held;
+    e->sorted.len = 0;
     for (int p = 0; p < SL_PARTITIONS; p++) {
         struct partition *t = &e->parts[p];
-        for (size_t i = 0; i < t->ended.len; i++) {
-            struct sl_flow_state *f = t->ended.at[i];
-            if (f->touched_ns < clock_ns)
-                *SL_PUSH(&e->ready) = f;
-            else
-                *SL_PUSH(&e->held) = f;
-        }
+        for (size_t i = 0; i < t->ended.len; i++)
+            *SL_PUSH(&e->sorted) = t->ended.at[i];
         t->ended.len = 0;
     }
-    if (e->ready.len > 1)
-        qsort(e->ready.at, e->ready.len, sizeof *e->ready.at, by_end);
+    if (e->sorted.len > 1)
+        qsort(e->sorted.at, e->sorted.len, sizeof *e->sorted.at, by_end);
+    for (size_t i = 0; i < e->sorted.len; i++)
+        *SL_PUSH(&e->ready) = e->sorted.at[i].flow;
     *n = e->ready.len;
     return e->ready.at;
 }
@@ -786,10 +789,10 @@ struct sl_flow_state *const *sl_engine_drain(struct sl_engine *e, int64_t clock_
         for (int i = 0; i < LISTS; i++) {
             struct sl_flow_state *f;
             while ((f = oldest(t, i)))
-                end_flow(t, f, SL_REASON_EOF, clock_ns);
+                end_alone(t, f, SL_REASON_EOF, clock_ns);
         }
     }
-    return sl_engine_collect(e, INT64_MAX, n);
+    return sl_engine_collect(e, n);
 }
 
 void sl_engine_counts(const struct sl_engine *e, struct sl_engine_counts *out)
@@ -803,6 +806,8 @@ void sl_engine_counts(const struct sl_engine *e, struct sl_engine_counts *out)
         out->live += t->index.live;
         out->peak_live += t->peak;
         out->evicted += t->evicted;
+        out->memory_bytes += sl_index_bytes(&t->index) + sl_pool_bytes(&t->bulks) +
+                             sl_pool_bytes(&t->activities) + sl_pool_bytes(&t->earliers);
     }
 }
 

@@ -4,19 +4,27 @@
  * packets a second, the same flows in the same order for any number of threads.
  *
  * Partitions  flows are spread over SL_PARTITIONS independent tables by a hash of their key that
- * does not depend on this process. A partition belongs to one thread at a time; how many threads
- * share the partitions out makes no difference to what comes out. Batches     1. sl_engine_prepare:
- * keys and partitions of a chunk of decoded packets (any thread, any chunk);
+ *             does not depend on this process. A partition belongs to one thread at a time; how
+ *             many threads share the partitions out makes no difference to what comes out.
+ * Batches     1. sl_engine_prepare: keys and partitions of a chunk of decoded packets (any thread,
+ *             any chunk);
  *             2. sl_engine_update: one partition's packets of the whole batch, in order (any
- * thread, any partition);
+ *             thread, any partition);
  *             3. sl_engine_collect: flows that ended, sorted (one thread, while nobody updates).
- * They hold until sl_engine_release, during which the next batch may be prepared and updated. Clock
- * the largest time stamp so far, carried by each slot: expiry follows it, never the computer's.
+ *             They hold until sl_engine_release, during which the next batch may be prepared and
+ *             updated.
+ * Clock       the largest time stamp so far, carried by each slot: expiry follows it, never the
+ *             computer's.
  * Ends        TCP: RST, or FIN both ways and both acknowledged; such a flow waits closing_ns for
- * stragglers. A SYN with another initial sequence number opens a new flow at once. Idle and active
- * time-outs. When the table is full, the flow of the partition that was silent longest is evicted
- * and counted. Order       (time of the end, flow id). A flow's id is the number of its first
- * packet in the trace. Memory      at most max_flows, spread evenly over the partitions.
+ *             stragglers. A SYN with another initial sequence number opens a new flow at once.
+ *             Idle and active time-outs. When the table is full, the flow of the partition that
+ *             was silent longest is evicted and counted.
+ * Order       by time of the end. Of equal ones first those that a packet ended (evicted, active,
+ *             port_reuse), in the order of these packets; then those that were silent or there at
+ *             the end of the trace, by flow id. A flow's id is the number of its first packet in
+ *             the trace.
+ * Memory      at most max_flows, spread evenly over the partitions, and those that ended in the
+ *             last two batches.
  */
 #pragma once
 #include "base/error.h"
@@ -68,14 +76,15 @@ void sl_engine_prepare(struct sl_engine *e, struct sl_slot *slots, size_t n,
                        struct sl_chunk *chunk); // n <= SL_CHUNK
 void sl_engine_update(struct sl_engine *e, int partition, const struct sl_slot *slots,
                       const struct sl_chunk *chunks, size_t n_chunks, int64_t clock_ns, int thread);
-// Flows that ended before clock_ns, in order. *n flows at the address that is returned; they hold
-// until the release.
-struct sl_flow_state *const *sl_engine_collect(struct sl_engine *e, int64_t clock_ns, size_t *n);
+// Flows that ended, in order. *n flows at the address that is returned; they hold until the
+// release.
+struct sl_flow_state *const *sl_engine_collect(struct sl_engine *e, size_t *n);
 void sl_engine_release(struct sl_engine *e);
 // The trace is over: every flow that is left ends.
 struct sl_flow_state *const *sl_engine_drain(struct sl_engine *e, int64_t clock_ns, size_t *n);
 struct sl_engine_counts {
     uint64_t packets, flows, live, peak_live, evicted, bytes;
+    uint64_t memory_bytes; // of the tables with all that is kept of flows, but for profile full
 };
 void sl_engine_counts(const struct sl_engine *e, struct sl_engine_counts *out);
 void sl_engine_free(struct sl_engine *e);

@@ -38,7 +38,12 @@ void sl_pool_done(struct sl_pool *p)
     *p = (struct sl_pool){0};
 }
 
-// More pieces than flows at once: flows that ended wait while the trace's clock stands still.
+size_t sl_pool_bytes(const struct sl_pool *p)
+{
+    return p->n * p->bytes + p->slabs_cap * sizeof *p->slabs;
+}
+
+// More pieces than flows at once: flows that ended hold theirs until they were handed out.
 static void grow(struct sl_pool *p)
 {
     uint8_t **more = sl_alloc(2 * p->slabs_cap * sizeof *more);

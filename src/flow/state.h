@@ -131,7 +131,8 @@ static inline void *sl_pool_at(const struct sl_pool *p, uint32_t n)
 }
 void sl_pool_init(struct sl_pool *p, size_t bytes, size_t expected);
 void sl_pool_done(struct sl_pool *p);
-uint32_t sl_pool_take(struct sl_pool *p); // zeroed
+size_t sl_pool_bytes(const struct sl_pool *p); // memory held
+uint32_t sl_pool_take(struct sl_pool *p);      // zeroed
 void sl_pool_give(struct sl_pool *p, uint32_t n);
 
 static inline void sl_sq_add(uint64_t *lo, uint64_t *hi, int64_t v)

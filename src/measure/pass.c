@@ -399,7 +399,7 @@ static bool one_batch(struct pass *p)
         run_phase(p, false);
     run_phase(p, true);
     sl_engine_release(p->engine);
-    p->ready = sl_engine_collect(p->engine, p->now->end_clock_ns, &p->n_ready);
+    p->ready = sl_engine_collect(p->engine, &p->n_ready);
     struct batch *was = p->now;
     p->now = p->next;
     p->next = was;

@@ -70,7 +70,7 @@ static void flush(struct bench *b)
     free(chunks);
     b->slots.len = 0;
     size_t ready;
-    struct sl_flow_state *const *flows = sl_engine_collect(b->engine, b->clock_ns, &ready);
+    struct sl_flow_state *const *flows = sl_engine_collect(b->engine, &ready);
     keep_rows(b, flows, ready);
 }
 
@@ -523,7 +523,35 @@ an_answer_with_an_earlier_stamp_does_not_make_the_mean_gap_larger_than_the_large
     tear_down(&b);
 }
 
-// Flows that ended wait as long as the clock stands still, however many they are.
+// Two flows of each partition live, of 200,000 that come at one moment: what is kept must not grow
+// with them. Each is ended by a newcomer, so their order is that of the newcomers' packets.
+static void a_clock_that_stands_still_costs_no_memory(void **state)
+{
+    (void)state;
+    enum { N = 200000, BATCH = 2048, LIVE = 2 * SL_PARTITIONS };
+    struct bench b;
+    struct sl_engine_options opt = {.max_flows = LIVE};
+    set_up(&b, &opt);
+    struct sl_engine_counts early, late;
+    for (uint32_t i = 0; i < N; i++) {
+        struct sl_packet p = packet(i, 1, 0xffffffff, 2, SL_PROTO_UDP, S, 1);
+        put(&b, &p);
+        if (b.slots.len == BATCH)
+            flush(&b);
+        if (i + 1 == 2 * BATCH)
+            sl_engine_counts(b.engine, &early);
+    }
+    flush(&b);
+    sl_engine_counts(b.engine, &late);
+    assert_int_equal(late.flows, N);
+    assert_int_equal(late.evicted, N - LIVE);
+    assert_int_equal(b.rows.len, N - LIVE); // nothing waits for the clock
+    assert_int_equal(early.memory_bytes, late.memory_bytes);
+    finish(&b);
+    assert_int_equal(b.rows.len, N);
+    tear_down(&b);
+}
+
 static void a_pool_holds_more_than_was_expected_and_its_pieces_stay_where_they_are(void **state)
 {
     (void)state;
@@ -588,13 +616,14 @@ static void vlans_and_interfaces_are_kept_apart_unless_merged(void **state)
 // ---- properties
 // ----------------------------------------------------------------------------------
 
-static void random_packets(struct bench *b, uint64_t seed, size_t n, size_t batch)
+static void random_packets(struct bench *b, uint64_t seed, size_t n, size_t batch,
+                           bool clock_stands)
 {
     struct sl_rng rng = sl_rng_stream(seed, "test.engine", 0);
     int64_t now = S;
     for (size_t i = 0; i < n; i++) {
         uint64_t pause = sl_rng_below(&rng, 1000);
-        now += (int64_t)(pause * pause * pause * 60); // up to 60 s, mostly little
+        now += clock_stands ? 0 : (int64_t)(pause * pause * pause * 60); // to 60 s, mostly little
         uint64_t back = sl_rng_below(&rng, 20) == 0 ? sl_rng_below(&rng, 2000) : 0;
         uint64_t who = sl_rng_below(&rng, 40);
         bool turn = sl_rng_below(&rng, 2);
@@ -623,12 +652,13 @@ static void the_rows_do_not_depend_on_batches_and_nothing_is_lost(void **state)
     static const size_t batches[] = {1, 37, 256, 1000, 5000};
     const uint64_t seed = 20261125;
     print_message("# seed %llu\n", (unsigned long long)seed);
-    for (int limited = 0; limited < 2; limited++) {
+    for (int turn = 0; turn < 4; turn++) {
         struct bench first;
+        bool limited = turn & 1, stands = turn & 2;
         struct sl_engine_options opt = {.max_flows = limited ? SL_PARTITIONS : 0,
                                         .active_ns = 300 * S};
         set_up(&first, &opt);
-        random_packets(&first, seed, 5000, batches[0]);
+        random_packets(&first, seed, 5000, batches[0], stands);
         int64_t packets = 0;
         for (size_t i = 0; i < first.rows.len; i++)
             packets += whole(&first, i, "fwd_packets") + whole(&first, i, "bwd_packets");
@@ -636,7 +666,7 @@ static void the_rows_do_not_depend_on_batches_and_nothing_is_lost(void **state)
         for (size_t k = 1; k < sizeof batches / sizeof *batches; k++) {
             struct bench b;
             set_up(&b, &opt);
-            random_packets(&b, seed, 5000, batches[k]);
+            random_packets(&b, seed, 5000, batches[k], stands);
             assert_int_equal(b.rows.len, first.rows.len);
             for (size_t i = 0; i < b.rows.len; i++)
                 for (size_t c = 0; c < b.n_columns; c++)
@@ -696,6 +726,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_runs_backwards_is_counted_and_does_no_harm),
         cmocka_unit_test(
             an_answer_with_an_earlier_stamp_does_not_make_the_mean_gap_larger_than_the_largest),
+        cmocka_unit_test(a_clock_that_stands_still_costs_no_memory),
         cmocka_unit_test(a_pool_holds_more_than_was_expected_and_its_pieces_stay_where_they_are),
         cmocka_unit_test(equal_addresses_are_told_apart_by_port),
         cmocka_unit_test(vlans_and_interfaces_are_kept_apart_unless_merged),
