@@ -44,11 +44,11 @@ void sl_index_grow_buckets(struct sl_index *x)
     x->mask = x->mask * 2 + 1;
     free(x->buckets);
     x->buckets = new_buckets(x->mask + 1);
-    for (uint32_t n = 0; n < x->nodes; n++) {
+    for (uint32_t n = 0; n < x->used; n++) {
         struct sl_node *node = sl_index_at(x, n);
         if (node->list == SL_INDEX_LISTS)
             continue;
-        uint32_t *head = &x->buckets[node->hash & x->mask];
+        uint32_t *head = &x->buckets[sl_key_hash(&node->key, x->seed) & x->mask];
         node->chain = *head;
         *head = n;
     }
@@ -64,16 +64,16 @@ void sl_index_add_slab(struct sl_index *x)
     if (!x->slabs[used])
         abort();
     x->nodes += SL_INDEX_SLAB;
-    for (uint32_t i = SL_INDEX_SLAB; i-- > 0;) {
-        struct sl_node *node = sl_index_at(x, x->nodes - SL_INDEX_SLAB + i);
-        node->number = x->nodes - SL_INDEX_SLAB + i;
-        node->list = SL_INDEX_LISTS;
-        node->chain = x->free;
-        x->free = node->number;
-    }
+}
+
+void sl_index_forget(struct sl_index *x)
+{
+    free(x->buckets);
+    x->buckets = NULL;
 }
 
 size_t sl_index_bytes(const struct sl_index *x)
 {
-    return x->nodes * x->node_bytes + ((size_t)x->mask + 1) * sizeof *x->buckets;
+    size_t buckets = x->buckets ? (size_t)x->mask + 1 : 0;
+    return x->used * x->node_bytes + buckets * sizeof *x->buckets;
 }

@@ -207,7 +207,7 @@ void sl_flow_table_drain(struct sl_flow_table *t)
 {
     size_t n = 0;
     struct node **all = sl_alloc((t->counts.live + 1) * sizeof *all);
-    for (uint32_t i = 0; i < t->index.nodes; i++) {
+    for (uint32_t i = 0; i < t->index.used; i++) {
         struct node *node = sl_index_at(&t->index, i);
         if (node->node.list < LISTS)
             all[n++] = node;
