@@ -285,6 +285,14 @@ static bool is_before(const struct ended *x, const struct ended *y)
     return x->end_ns != y->end_ns ? x->end_ns < y->end_ns : x->turn < y->turn;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    const struct left *x = a, *y = b;
+    if (x->id_high != y->id_high)
+        return x->id_high < y->id_high ? -1 : 1;
+    return (x->id_low > y->id_low) - (x->id_low < y->id_low);
+}
+
 static int by_end(const void *a, const void *b)
 {
     return is_before(b, a) - is_before(a, b);
@@ -826,45 +834,56 @@ void sl_engine_update(struct sl_engine *e, int partition, const struct sl_slot *
  * later packet ends, ends at that clock or later and has a higher turn; and those that end at
  * the very clock because they were silent have turns above all packets.
  */
-static struct sl_flow_state *next_ended(struct sl_engine *e)
+struct head { // of a partition: its next flow
+    struct ended next;
+    struct partition *of;
+};
+
+static bool ended_head(struct head *h)
 {
-    struct partition *first = NULL;
-    for (int p = 0; p < SL_PARTITIONS; p++) {
-        struct partition *t = &e->parts[p];
-        if (t->collected < t->ended.len &&
-            (!first || is_before(&t->ended.at[t->collected], &first->ended.at[first->collected])))
-            first = t;
-    }
-    return first ? first->ended.at[first->collected++].flow : NULL;
+    struct partition *t = h->of;
+    if (t->collected < t->ended.len)
+        h->next = t->ended.at[t->collected];
+    return t->collected < t->ended.len;
 }
 
-static int by_id(const void *a, const void *b)
+// What is left ends at one time: only the turn counts.
+static bool left_head(struct head *h)
 {
-    const struct left *x = a, *y = b;
-    if (x->id_high != y->id_high)
-        return x->id_high < y->id_high ? -1 : 1;
-    return (x->id_low > y->id_low) - (x->id_low < y->id_low);
+    struct partition *t = h->of;
+    if (t->left_collected == t->n_left)
+        return false;
+    const struct left *l = &t->left[t->left_collected];
+    h->next = (struct ended){0, (uint64_t)l->id_high << 32 | l->id_low,
+                             sl_index_at(&t->index, l->number)};
+    return true;
 }
 
-static struct sl_flow_state *next_left(struct sl_engine *e)
+static void merge(struct sl_engine *e, bool (*head)(struct head *), bool left)
 {
-    struct partition *first = NULL;
+    struct head heads[SL_PARTITIONS];
+    size_t n = 0;
     for (int p = 0; p < SL_PARTITIONS; p++) {
-        struct partition *t = &e->parts[p];
-        if (t->left_collected < t->n_left &&
-            (!first || by_id(&t->left[t->left_collected], &first->left[first->left_collected]) < 0))
-            first = t;
+        heads[n].of = &e->parts[p];
+        n += head(&heads[n]);
     }
-    return first ? sl_index_at(&first->index, first->left[first->left_collected++].number) : NULL;
+    while (n && e->ready.len < ENDED) {
+        size_t first = 0;
+        for (size_t i = 1; i < n; i++)
+            if (is_before(&heads[i].next, &heads[first].next))
+                first = i;
+        struct partition *t = heads[first].of;
+        *SL_PUSH(&e->ready) = heads[first].next.flow;
+        left ? t->left_collected++ : t->collected++;
+        if (!head(&heads[first]))
+            heads[first] = heads[--n];
+    }
 }
 
 struct sl_flow_state *const *sl_engine_collect(struct sl_engine *e, size_t *n)
 {
-    struct sl_flow_state *f;
-    while (e->ready.len < ENDED && (f = next_ended(e)))
-        *SL_PUSH(&e->ready) = f;
-    while (e->ready.len < ENDED && (f = next_left(e)))
-        *SL_PUSH(&e->ready) = f;
+    merge(e, ended_head, false);
+    merge(e, left_head, true);
     *n = e->ready.len;
     return e->ready.at;
 }

@@ -15,7 +15,7 @@
  * flows that ended in it are turned into what the caller makes of them, piece by piece. So a batch
  * costs one meeting of all threads.
  */
-enum { BATCH_ONE = 1024, BATCH_MANY = 2048, SPINS = 4000 };
+enum { BATCH_ONE = 1024, BATCH_MANY = 8192, SPINS = 4000 };
 enum { CHUNKS = BATCH_MANY / SL_CHUNK, ROUND = SL_PASS_PIECES * SL_PASS_PIECE_FLOWS };
 
 struct batch {
