@@ -10,6 +10,7 @@
  * that had been over by then, before it evicts.
  */
 #include "flow/engine.h"
+#include "base/hash.h"
 #include "flow/full.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 #define SECOND_NS INT64_C(1000000000)
 enum { LIST_OPEN, LIST_CLOSING, LISTS };
 enum { EPHEMERAL = 32768 }; // first port that Linux takes for clients
-enum { DEFAULT_MAX_FLOWS = 2 << 20, MAX_ZONES = 65535 };
+enum { DEFAULT_MAX_FLOWS = 2 << 20, ZONES = 65535 };
 enum { ENDED = 1 << 13 }; // flows handed out at once
 
 struct ended { // in the order of handing out: by end, then by turn
@@ -39,13 +40,16 @@ struct partition {
     size_t collected;
     struct left *left;
     size_t n_left, left_collected;
-    uint64_t packets, flows, evicted, bytes, peak;
+    uint64_t packets, flows, evicted, bytes, peak, zone_beyond;
     uint32_t max_flows;
 } __attribute__((aligned(64)));
 
 struct zone_table { // (interface, VLANs) <-> number; grows under the lock
     pthread_mutex_t lock;
     SL_VEC(struct sl_zone) zones; // [0] is "nothing special"
+    uint16_t *slots;              // open addressing; 0 = free
+    size_t size;                  // power of two, at least twice the zones
+    uint64_t seed;
 };
 
 struct sl_engine {
@@ -115,7 +119,8 @@ struct sl_engine *sl_engine_new(const struct sl_engine_options *opt, struct sl_e
     e->partition_seed = (o.seed * 2 + 1) * UINT64_C(0x9e3779b97f4a7c15);
     pthread_mutex_init(&e->zones.lock, NULL);
     SL_PUSH(&e->zones.zones);
-    uint64_t seed = sl_index_random_seed();
+    e->zones.seed = sl_hash_seed();
+    uint64_t seed = sl_hash_seed();
     uint32_t each = o.max_flows / SL_PARTITIONS + (o.max_flows % SL_PARTITIONS != 0);
     for (int i = 0; i < SL_PARTITIONS; i++) {
         struct partition *t = &e->parts[i];
@@ -170,6 +175,7 @@ void sl_engine_free(struct sl_engine *e)
     }
     SL_VEC_DONE(&e->ready);
     SL_VEC_DONE(&e->zones.zones);
+    free(e->zones.slots);
     pthread_mutex_destroy(&e->zones.lock);
     free(e);
 }
@@ -187,18 +193,39 @@ static bool same_zone(const struct sl_zone *a, const struct sl_zone *b)
     return a->interface == b->interface && a->vlan == b->vlan && a->vlan_inner == b->vlan_inner;
 }
 
+static uint16_t *zone_slot(struct zone_table *t, const struct sl_zone *z)
+{
+    uint64_t key = (uint64_t)z->interface << 32 | (uint64_t)z->vlan << 16 | z->vlan_inner;
+    size_t i = sl_hash_words(&key, 1, t->seed) & (t->size - 1);
+    while (t->slots[i] && !same_zone(&t->zones.at[t->slots[i]], z))
+        i = (i + 1) & (t->size - 1);
+    return &t->slots[i];
+}
+
+static void grow_zones(struct zone_table *t)
+{
+    free(t->slots);
+    t->size = t->size ? 2 * t->size : 64;
+    t->slots = sl_alloc(t->size * sizeof *t->slots);
+    for (size_t i = 1; i < t->zones.len; i++)
+        *zone_slot(t, &t->zones.at[i]) = (uint16_t)i;
+}
+
 // Numbers of zones depend on which thread came first; nothing that leaves the engine depends on
-// them.
+// them. SL_ZONE_BEYOND when there are too many.
 static uint16_t zone_number(struct zone_table *t, const struct sl_zone *z)
 {
     pthread_mutex_lock(&t->lock);
-    size_t i = 1;
-    while (i < t->zones.len && !same_zone(&t->zones.at[i], z))
-        i++;
-    if (i == t->zones.len && i < MAX_ZONES)
+    if (2 * (t->zones.len + 1) > t->size)
+        grow_zones(t);
+    uint16_t *slot = zone_slot(t, z);
+    if (!*slot && t->zones.len < ZONES) {
+        *slot = (uint16_t)t->zones.len;
         *SL_PUSH(&t->zones) = *z;
+    }
+    uint16_t number = *slot ? *slot : SL_ZONE_BEYOND;
     pthread_mutex_unlock(&t->lock);
-    return (uint16_t)(i < MAX_ZONES ? i : 0); // 65,534 VLANs and interfaces are told apart, no more
+    return number;
 }
 
 static uint16_t zone_of(struct sl_engine *e, const struct sl_packet *p, struct sl_zone *last,
@@ -220,7 +247,8 @@ struct sl_zone sl_flow_zone(const struct sl_engine *e, const struct sl_flow_stat
 {
     struct zone_table *t = (struct zone_table *)&e->zones;
     pthread_mutex_lock(&t->lock);
-    struct sl_zone z = t->zones.at[sl_key_zone(&f->node.key)];
+    uint16_t n = sl_key_zone(&f->node.key);
+    struct sl_zone z = n == SL_ZONE_BEYOND ? (struct sl_zone){0} : t->zones.at[n];
     pthread_mutex_unlock(&t->lock);
     return z;
 }
@@ -768,6 +796,7 @@ static void one_packet(struct sl_engine *e, struct partition *t, const struct sl
         e->opt.on_packet(e->opt.ctx, thread, f, p, d);
     count(e, t, f, d, s);
     t->packets++;
+    t->zone_beyond += sl_key_zone(&s->key) == SL_ZONE_BEYOND;
     t->bytes += p->wire_bytes;
 }
 
@@ -953,6 +982,7 @@ void sl_engine_counts(const struct sl_engine *e, struct sl_engine_counts *out)
         out->live += t->index.live;
         out->peak_live += t->peak;
         out->evicted += t->evicted;
+        out->zone_beyond += t->zone_beyond;
         out->memory_bytes += sl_index_bytes(&t->index) + sl_pool_bytes(&t->bulks) +
                              sl_pool_bytes(&t->activities) + sl_pool_bytes(&t->earliers) +
                              sl_pool_bytes(&t->carries) + t->n_left * sizeof *t->left;

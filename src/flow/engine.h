@@ -83,6 +83,7 @@ void sl_engine_release(struct sl_engine *e);
 void sl_engine_drain(struct sl_engine *e, int64_t clock_ns);
 struct sl_engine_counts {
     uint64_t packets, flows, live, peak_live, evicted, bytes;
+    uint64_t zone_beyond;  // packets of more than 65,534 pairs of interface and VLANs
     uint64_t memory_bytes; // of the tables with all that is kept of flows, but for profile full
 };
 void sl_engine_counts(const struct sl_engine *e, struct sl_engine_counts *out);
@@ -111,4 +112,7 @@ uint64_t sl_flow_sum(const struct sl_engine *e, const struct sl_flow_state *f, e
 struct sl_zone {
     uint16_t interface, vlan, vlan_inner;
 };
+// 65,534 interfaces and VLANs are told apart from each other and from none. Those beyond are one,
+// counted, and shown as interface 0 without VLAN.
+enum { SL_ZONE_BEYOND = 65535 };
 struct sl_zone sl_flow_zone(const struct sl_engine *e, const struct sl_flow_state *f);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flow/index.h"
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum { FIRST_BUCKETS = 1 << 10 };
 
@@ -10,14 +9,6 @@ static uint32_t *new_buckets(uint32_t n)
     uint32_t *b = sl_realloc(NULL, n * sizeof *b);
     memset(b, 0xff, n * sizeof *b); // SL_INDEX_NONE
     return b;
-}
-
-uint64_t sl_index_random_seed(void)
-{
-    uint64_t seed = 0;
-    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
-        seed = (uint64_t)(uintptr_t)&seed; // early in a boot; better than a constant
-    return seed;
 }
 
 void sl_index_init(struct sl_index *x, size_t node_bytes, uint64_t seed)

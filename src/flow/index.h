@@ -59,7 +59,6 @@ void sl_index_grow_buckets(struct sl_index *x);
 void sl_index_add_slab(struct sl_index *x);
 void sl_index_forget(struct sl_index *x);        // no node can be found, added or removed any more
 size_t sl_index_bytes(const struct sl_index *x); // memory held
-uint64_t sl_index_random_seed(void);
 
 static inline void *sl_index_at(const struct sl_index *x, uint32_t n)
 {

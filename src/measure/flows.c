@@ -462,6 +462,9 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
                         json_pack("{s:I, s:I, s:I, s:o}", "total", (json_int_t)c->flows.flows,
                                   "peak_live", (json_int_t)c->flows.peak_live, "evicted",
                                   (json_int_t)c->flows.evicted, "ends", ends));
+    if (c->flows.zone_beyond)
+        json_object_set_new(s, "zones_beyond_packets",
+                            json_integer((json_int_t)c->flows.zone_beyond));
     if (j->opt->output)
         json_object_set_new(s, "rows", json_integer((json_int_t)j->rows));
     if (j->confusion)
@@ -564,10 +567,8 @@ static bool write_graph(struct job *j, struct sl_error *err)
     if (!j->graph)
         return true;
     const char *path = j->opt->graph, *ending = graph_ending(path, err);
-    if (!strcmp(ending, ".json")) {
-        SL_AUTO(sl_json_decref) json_t *g = sl_flow_graph_json(j->graph, 0);
-        return sl_json_save(path, g, err);
-    }
+    if (!strcmp(ending, ".json"))
+        return sl_flow_graph_save_json(j->graph, 0, path, err);
     if (!strcmp(ending, ".svg")) {
         SL_AUTO(sl_json_decref) json_t *g = sl_flow_graph_json(j->graph, PICTURE_EDGES);
         SL_AUTO(sl_free_str) char *svg = sl_graph_svg(g, err);

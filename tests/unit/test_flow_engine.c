@@ -723,6 +723,35 @@ static void vlans_and_interfaces_are_kept_apart_unless_merged(void **state)
     }
 }
 
+// 256 interfaces with 273 VLANs each are 69,888 pairs; all send the same packet, twice.
+static void more_vlans_than_can_be_told_apart_are_counted(void **state)
+{
+    (void)state;
+    enum { INTERFACES = 256, VLANS = 273, APART = 65534, BEYOND = INTERFACES * VLANS - APART };
+    struct bench b;
+    set_up(&b, NULL);
+    for (int turn = 0; turn < 2; turn++)
+        for (uint16_t i = 0; i < INTERFACES; i++)
+            for (uint16_t v = 1; v <= VLANS; v++) {
+                struct sl_packet p = packet(1, 1, 2, 2, SL_PROTO_UDP, S, 1);
+                p.interface = i;
+                p.vlan = v;
+                put(&b, &p);
+                if (b.slots.len == 4096)
+                    flush(&b);
+            }
+    finish(&b);
+    struct sl_engine_counts c;
+    sl_engine_counts(b.engine, &c);
+    assert_int_equal(c.zone_beyond, 2 * BEYOND);
+    assert_int_equal(b.rows.len, APART + 1);
+    assert_int_equal(whole(&b, 0, "vlan"), 1);
+    assert_int_equal(whole(&b, 0, "fwd_packets"), 2);
+    assert_int_equal(whole(&b, APART, "fwd_packets"), 2 * BEYOND);
+    assert_int_equal(whole(&b, APART, "vlan"), 0);
+    tear_down(&b);
+}
+
 // ---- properties
 // ----------------------------------------------------------------------------------
 
@@ -844,6 +873,7 @@ int main(void)
         cmocka_unit_test(a_pool_holds_more_than_was_expected_and_its_pieces_stay_where_they_are),
         cmocka_unit_test(equal_addresses_are_told_apart_by_port),
         cmocka_unit_test(vlans_and_interfaces_are_kept_apart_unless_merged),
+        cmocka_unit_test(more_vlans_than_can_be_told_apart_are_counted),
         cmocka_unit_test(the_rows_do_not_depend_on_batches_and_nothing_is_lost),
         cmocka_unit_test(time_outs_that_would_overflow_are_refused),
         cmocka_unit_test(every_column_is_described_once),
