@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "net/packet.h"
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 enum {
@@ -67,8 +68,11 @@ static inline void *sl_index_at(const struct sl_index *x, uint32_t n)
 
 static inline bool sl_tuple_src_is_low(const struct sl_tuple *u)
 {
-    int c = memcmp(u->src.b, u->dst.b, sizeof u->src.b);
-    return c ? c < 0 : u->sport <= u->dport;
+    uint64_t s[2], d[2];
+    memcpy(s, u->src.b, sizeof s);
+    memcpy(d, u->dst.b, sizeof d);
+    int i = s[0] == d[0];
+    return s[i] != d[i] ? be64toh(s[i]) < be64toh(d[i]) : u->sport <= u->dport;
 }
 
 static inline struct sl_key sl_key_of(const struct sl_tuple *u, bool low_first, uint16_t zone)
