@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <sys/random.h>
 
 uint64_t sl_fnv1a(const void *data, size_t len)
 {
@@ -12,6 +13,29 @@ uint64_t sl_fnv1a(const void *data, size_t len)
     for (size_t i = 0; i < len; i++)
         h = (h ^ p[i]) * 0x100000001b3u;
     return h;
+}
+
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    __extension__ unsigned __int128 m = (unsigned __int128)a * b;
+    return (uint64_t)(m >> 64) ^ (uint64_t)m;
+}
+
+// The step of wyhash: multiply and fold.
+uint64_t sl_hash_words(const uint64_t *w, size_t n, uint64_t seed)
+{
+    uint64_t h = seed ^ n;
+    for (size_t i = 0; i < n; i++)
+        h = fold(w[i] ^ UINT64_C(0xa0761d6478bd642f), h ^ UINT64_C(0xe7037ed1a0b428db));
+    return fold(h ^ UINT64_C(0x8ebc6af09c88c6e3), seed ^ UINT64_C(0x589965cc75374cc3));
+}
+
+uint64_t sl_hash_seed(void)
+{
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
+        seed = (uint64_t)(uintptr_t)&seed; // early in a boot; better than a constant
+    return seed;
 }
 
 struct sl_sha256 {

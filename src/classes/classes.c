@@ -132,11 +132,18 @@ bool sl_class_by_process(const char *comm, struct sl_class_guess *out)
 
 bool sl_class_by_port(uint8_t ip_proto, uint16_t port, struct sl_class_guess *out)
 {
-    for (size_t i = 0; i < COUNT(ports); i++) {
-        if (ports[i].port != port || ports[i].proto != ip_proto)
-            continue;
-        guess(out, ports[i].app, SL_EVIDENCE_PORT);
-        return true;
+    size_t low = 0, high = COUNT(ports); // sorted by port, then protocol
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        int d = ports[mid].port != port ? ports[mid].port - port : ports[mid].proto - ip_proto;
+        if (!d) {
+            guess(out, ports[mid].app, SL_EVIDENCE_PORT);
+            return true;
+        }
+        if (d < 0)
+            low = mid + 1;
+        else
+            high = mid;
     }
     return false;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_APPS = 500, MAX_CLASSES = 60, COLUMNS = 9 };
+enum { MAX_APPS = 500, MAX_CLASSES = 60, COLUMNS = 9, MAX_PORTS = 1024 };
 static char *apps[MAX_APPS][COLUMNS];
 static int n_apps;
 static char *classes[MAX_CLASSES], *aliases[MAX_CLASSES];
@@ -90,13 +90,40 @@ static void put_pattern(int app, char *word)
         put_pair(app, word);
 }
 
-static void put_port(int app, char *word)
+static struct port {
+    long port;
+    int proto, app;
+} port_words[MAX_PORTS];
+static int n_ports;
+
+static void add_port(int app, char *word)
 {
     char *proto = NULL;
     long port = strtol(word, &proto, 10);
     if (port < 1 || port > 65535 || (strcmp(proto, "/tcp") && strcmp(proto, "/udp")))
         refuse("no port", word);
-    printf("    {%ld, %d, %d},\n", port, strcmp(proto, "/udp") ? 6 : 17, app);
+    if (n_ports == MAX_PORTS)
+        refuse("too many ports", word);
+    port_words[n_ports++] = (struct port){port, strcmp(proto, "/udp") ? 6 : 17, app};
+}
+
+// In the order in which they are searched; of two applications with one port the first has it.
+static int by_port(const void *a, const void *b)
+{
+    const struct port *x = a, *y = b;
+    if (x->port != y->port)
+        return x->port < y->port ? -1 : 1;
+    return x->proto != y->proto ? x->proto - y->proto : x->app - y->app;
+}
+
+static void put_ports(void)
+{
+    qsort(port_words, (size_t)n_ports, sizeof *port_words, by_port);
+    for (int i = 0; i < n_ports; i++) {
+        const struct port *p = &port_words[i];
+        if (!i || p[-1].port != p->port || p[-1].proto != p->proto)
+            printf("    {%ld, %d, %d},\n", p->port, p->proto, p->app);
+    }
 }
 
 static void put_aliases(void)
@@ -142,7 +169,8 @@ int main(int argc, char **argv)
     puts("};\nstatic const struct word processes[] = {");
     each_word(5, put_pair);
     puts("};\nstatic const struct port_word ports[] = {");
-    each_word(6, put_port);
+    each_word(6, add_port);
+    put_ports();
     puts("};");
     return 0;
 }

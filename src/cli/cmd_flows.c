@@ -199,6 +199,11 @@ static void warn_of_losses(const json_t *s)
     if (evicted)
         sl_warn("the flow table was full: %" PRId64 " flows were evicted early; raise --max-flows",
                 evicted);
+    if (num(s, "zones_beyond_packets"))
+        sl_warn("more than 65,534 interfaces and VLANs: %" PRId64
+                " packets of the others count as of one, without VLAN; "
+                "see --merge-vlans and --merge-interfaces",
+                num(s, "zones_beyond_packets"));
     if (num(json_object_get(s, "cic"), "segments_not_kept"))
         sl_warn("%" PRId64
                 " TCP segments were too many to remember: a repetition of one of them is "

@@ -72,6 +72,7 @@ struct sl_export_options {
     const char *table;      // "flows": name in the schema; "conn" = _path of a Zeek log
     int compression_level;  // Parquet: zstd; 0 = 3
     uint32_t group_rows;    // Parquet: rows of a row group at most; 0 = 1,048,576
+    uint64_t group_bytes;   // and bytes before compression, the last row's beyond; 0 = 128 MiB
     bool no_schema_file, no_header;
     bool java_reals; // REAL as Java's Double.toString prints it (for CICFlowMeter's tables), NaN
                      // and Infinity included

@@ -11,44 +11,6 @@ struct jsonl {
     struct sl_str *keys; // {"name": or ,"name":
 };
 
-static char *put_escaped(char *p, unsigned char c)
-{
-    static const char HEX[] = "0123456789abcdef";
-    const char *at = strchr("\"\"\\\\\bb\ff\nn\rr\tt", c);
-    *p++ = '\\';
-    if (c && at) {
-        *p++ = at[1];
-        return p;
-    }
-    memcpy(p, "u00", 3);
-    p[3] = HEX[c >> 4];
-    p[4] = HEX[c & 15];
-    return p + 5;
-}
-
-static char *put_string(char *p, const char *s, size_t len) // room: 6 * len + 2
-{
-    *p++ = '"';
-    for (size_t i = 0; i < len;) {
-        unsigned char c = (unsigned char)s[i];
-        if (c >= 0x80) {
-            bool valid;
-            size_t n = sl_utf8_step(s + i, len - i, &valid);
-            memcpy(p, valid ? s + i : "\xef\xbf\xbd", valid ? n : 3);
-            p += valid ? n : 3;
-            i += n;
-            continue;
-        }
-        if (c < 0x20 || c == '"' || c == '\\')
-            p = put_escaped(p, c);
-        else
-            *p++ = (char)c;
-        i++;
-    }
-    *p++ = '"';
-    return p;
-}
-
 static char *put_word(char *p, const char *word, size_t len)
 {
     memcpy(p, word, len);
@@ -70,8 +32,8 @@ static char *put_value(struct sl_export *x, char *p, const struct sl_column *c,
         return sl_column_put_real(p, c, v->f, false);
     case SL_COL_TEXT:
         x->out.len = (size_t)(p - x->out.buf);
-        p = sl_out_need(&x->out, 6 * v->s.len + 2 + x->row_room);
-        return put_string(p, v->s.p, v->s.len);
+        p = sl_out_need(&x->out, SL_JSON_TEXT_ROOM(v->s.len) + x->row_room);
+        return sl_json_put_text(p, v->s.p, v->s.len);
     case SL_COL_LIST:
         x->out.len = (size_t)(p - x->out.buf);
         p = sl_out_need(&x->out, 21 * v->l.len + 2 + x->row_room);
@@ -90,9 +52,9 @@ static bool jsonl_open(struct sl_export *x, struct sl_error *err)
     j->keys = sl_alloc(x->n * sizeof *j->keys);
     for (size_t i = 0; i < x->n; i++) {
         const char *name = x->columns[i].name;
-        char *text = sl_alloc(6 * strlen(name) + 4), *p = text;
+        char *text = sl_alloc(SL_JSON_TEXT_ROOM(strlen(name)) + 2), *p = text;
         *p++ = i ? ',' : '{';
-        p = put_string(p, name, strlen(name));
+        p = sl_json_put_text(p, name, strlen(name));
         *p++ = ':';
         sl_str_addn(&j->keys[i], text, (size_t)(p - text));
         x->row_room += j->keys[i].len;

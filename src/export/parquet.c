@@ -311,6 +311,7 @@ static uint32_t dict_index(struct dict *d, const char *p, size_t len)
 static bool add_clean_text(struct parquet *q, struct column *c, const char *p, size_t len,
                            struct sl_error *err)
 {
+    q->group_bytes += len + 4;
     if (c->use_dict) {
         uint32_t index = dict_index(&c->dict, p, len);
         if (index != UINT32_MAX) {
@@ -411,12 +412,11 @@ static bool parquet_row(struct sl_export *x, const union sl_value *row, struct s
             return false;
         c->present[c->rows++] = there;
         c->values += there;
-        if (there)
-            q->group_bytes += x->columns[i].type == SL_COL_TEXT ? row[i].s.len + 4 : 8;
+        q->group_bytes += there && c->type != T_BYTE_ARRAY ? 8 : 0;
     }
     q->group_rows++;
     if (q->group_rows >= (x->opt.group_rows ? x->opt.group_rows : GROUP_ROWS) ||
-        q->group_bytes >= GROUP_BYTES)
+        q->group_bytes >= (x->opt.group_bytes ? x->opt.group_bytes : GROUP_BYTES))
         return end_group(x, err);
     return true;
 }

@@ -62,3 +62,41 @@ char *sl_utf8_put(char *to, const char *p, size_t len)
     }
     return to;
 }
+
+static char *put_escaped(char *p, unsigned char c)
+{
+    static const char HEX[] = "0123456789abcdef";
+    const char *at = strchr("\"\"\\\\\bb\ff\nn\rr\tt", c);
+    *p++ = '\\';
+    if (c && at) {
+        *p++ = at[1];
+        return p;
+    }
+    memcpy(p, "u00", 3);
+    p[3] = HEX[c >> 4];
+    p[4] = HEX[c & 15];
+    return p + 5;
+}
+
+char *sl_json_put_text(char *p, const char *s, size_t len)
+{
+    *p++ = '"';
+    for (size_t i = 0; i < len;) {
+        unsigned char c = (unsigned char)s[i];
+        if (c >= 0x80) {
+            bool valid;
+            size_t n = sl_utf8_step(s + i, len - i, &valid);
+            memcpy(p, valid ? s + i : "\xef\xbf\xbd", valid ? n : 3);
+            p += valid ? n : 3;
+            i += n;
+            continue;
+        }
+        if (c < 0x20 || c == '"' || c == '\\')
+            p = put_escaped(p, c);
+        else
+            *p++ = (char)c;
+        i++;
+    }
+    *p++ = '"';
+    return p;
+}

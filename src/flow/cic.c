@@ -11,6 +11,7 @@
  * Time stamps may go backwards: gaps are then negative, as in the tools.
  */
 #include "flow/cic.h"
+#include "base/hash.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -470,7 +471,7 @@ struct sl_cic *sl_cic_new(const struct sl_cic_options *opt)
     c->opt.max_segments = opt->max_segments ? opt->max_segments : MAX_SEGMENTS;
     // Nodes are whole cache lines.
     size_t bytes = (sizeof(struct sl_cic_flow) + 63) & ~(size_t)63;
-    sl_index_init(&c->index, bytes, opt->seed ? opt->seed : sl_index_random_seed());
+    sl_index_init(&c->index, bytes, opt->seed ? opt->seed : sl_hash_seed());
     return c;
 }
 

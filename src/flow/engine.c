@@ -10,6 +10,7 @@
  * that had been over by then, before it evicts.
  */
 #include "flow/engine.h"
+#include "base/hash.h"
 #include "flow/full.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,21 +18,38 @@
 #define SECOND_NS INT64_C(1000000000)
 enum { LIST_OPEN, LIST_CLOSING, LISTS };
 enum { EPHEMERAL = 32768 }; // first port that Linux takes for clients
-enum { DEFAULT_MAX_FLOWS = 2 << 20, MAX_ZONES = 65535 };
-enum { ENDED = 1 << 20 }; // flows that may have ended and wait to be handed out
+enum { DEFAULT_MAX_FLOWS = 2 << 20, ZONES = 65535 };
+enum { ENDED = 1 << 13 }; // flows handed out at once
+
+struct ended { // in the order of handing out: by end, then by turn
+    int64_t end_ns;
+    uint64_t turn; // the packet that ended it; without one: TURN_ALONE and its id
+    struct sl_flow_state *flow;
+};
+#define TURN_ALONE (UINT64_C(1) << 63)
+
+struct left { // a flow that was there at the end of the trace: they all end then
+    uint32_t id_high, id_low, number;
+};
 
 struct partition {
     struct sl_index index;
-    struct sl_pool bulks, activities, earliers;
+    struct sl_pool bulks, activities, earliers, carries;
     struct sl_full_pool *full;
-    SL_VEC(struct sl_flow_state *) ended; // since the last collection
-    uint64_t packets, flows, evicted, bytes, peak;
+    SL_VEC(struct ended) ended; // not collected yet: sorted from `collected` on
+    size_t collected;
+    struct left *left;
+    size_t n_left, left_collected;
+    uint64_t packets, flows, evicted, bytes, peak, zone_beyond;
     uint32_t max_flows;
 } __attribute__((aligned(64)));
 
 struct zone_table { // (interface, VLANs) <-> number; grows under the lock
     pthread_mutex_t lock;
     SL_VEC(struct sl_zone) zones; // [0] is "nothing special"
+    uint16_t *slots;              // open addressing; 0 = free
+    size_t size;                  // power of two, at least twice the zones
+    uint64_t seed;
 };
 
 struct sl_engine {
@@ -40,7 +58,7 @@ struct sl_engine {
     int64_t idle_ns[LISTS];
     uint64_t partition_seed;
     struct zone_table zones;
-    SL_VEC(struct sl_flow_state *) ready, held; // handed out; ended exactly at the clock
+    SL_VEC(struct sl_flow_state *) ready; // handed out
 };
 
 // ---- options
@@ -101,15 +119,19 @@ struct sl_engine *sl_engine_new(const struct sl_engine_options *opt, struct sl_e
     e->partition_seed = (o.seed * 2 + 1) * UINT64_C(0x9e3779b97f4a7c15);
     pthread_mutex_init(&e->zones.lock, NULL);
     SL_PUSH(&e->zones.zones);
-    uint64_t seed = sl_index_random_seed();
+    e->zones.seed = sl_hash_seed();
+    uint64_t seed = sl_hash_seed();
     uint32_t each = o.max_flows / SL_PARTITIONS + (o.max_flows % SL_PARTITIONS != 0);
     for (int i = 0; i < SL_PARTITIONS; i++) {
         struct partition *t = &e->parts[i];
-        sl_index_init(&t->index, sizeof(struct sl_flow_state), seed);
+        sl_index_init(&t->index,
+                      o.full || o.on_packet ? sizeof(struct sl_flow_state) : (size_t)SL_FLOW_SMALL,
+                      seed);
         // Flows that ended hold their pieces until they are handed out.
-        sl_pool_init(&t->bulks, sizeof(struct sl_bulk), 2 * ((size_t)each + ENDED));
+        sl_pool_init(&t->bulks, sizeof(struct sl_bulks), (size_t)each + ENDED);
         sl_pool_init(&t->activities, sizeof(struct sl_activity), (size_t)each + ENDED);
         sl_pool_init(&t->earliers, sizeof(struct sl_earlier), (size_t)each + ENDED);
+        sl_pool_init(&t->carries, sizeof(struct sl_carries), ENDED);
         t->max_flows = each;
         if (o.full)
             t->full = sl_full_pool_new(o.sequence_packets, (size_t)each + ENDED);
@@ -120,23 +142,23 @@ struct sl_engine *sl_engine_new(const struct sl_engine_options *opt, struct sl_e
 // Flows that nobody will ask for hold texts of their own.
 static void close_full(struct partition *t)
 {
-    for (uint32_t n = 0; n < t->index.nodes; n++) {
+    for (uint32_t n = 0; n < t->index.used; n++) {
         struct sl_flow_state *f = sl_index_at(&t->index, n);
-        if (f->node.list < LISTS && f->full)
+        if (f->node.list < LISTS)
             sl_full_close(t->full, f->full);
     }
-    for (size_t i = 0; i < t->ended.len; i++)
-        sl_full_close(t->full, t->ended.at[i]->full);
+    for (size_t i = t->collected; i < t->ended.len; i++)
+        sl_full_close(t->full, t->ended.at[i].flow->full);
+    for (size_t i = t->left_collected; i < t->n_left; i++) {
+        struct sl_flow_state *f = sl_index_at(&t->index, t->left[i].number);
+        sl_full_close(t->full, f->full);
+    }
 }
 
 void sl_engine_free(struct sl_engine *e)
 {
     if (!e)
         return;
-    sl_engine_release(e);
-    for (size_t i = 0; i < e->held.len; i++)
-        *SL_PUSH(&e->ready) = e->held.at[i];
-    e->held.len = 0;
     sl_engine_release(e);
     for (int i = 0; i < SL_PARTITIONS; i++) {
         struct partition *t = &e->parts[i];
@@ -146,12 +168,14 @@ void sl_engine_free(struct sl_engine *e)
         sl_pool_done(&t->bulks);
         sl_pool_done(&t->activities);
         sl_pool_done(&t->earliers);
+        sl_pool_done(&t->carries);
         sl_full_pool_free(t->full);
         SL_VEC_DONE(&t->ended);
+        free(t->left);
     }
     SL_VEC_DONE(&e->ready);
-    SL_VEC_DONE(&e->held);
     SL_VEC_DONE(&e->zones.zones);
+    free(e->zones.slots);
     pthread_mutex_destroy(&e->zones.lock);
     free(e);
 }
@@ -169,18 +193,39 @@ static bool same_zone(const struct sl_zone *a, const struct sl_zone *b)
     return a->interface == b->interface && a->vlan == b->vlan && a->vlan_inner == b->vlan_inner;
 }
 
+static uint16_t *zone_slot(struct zone_table *t, const struct sl_zone *z)
+{
+    uint64_t key = (uint64_t)z->interface << 32 | (uint64_t)z->vlan << 16 | z->vlan_inner;
+    size_t i = sl_hash_words(&key, 1, t->seed) & (t->size - 1);
+    while (t->slots[i] && !same_zone(&t->zones.at[t->slots[i]], z))
+        i = (i + 1) & (t->size - 1);
+    return &t->slots[i];
+}
+
+static void grow_zones(struct zone_table *t)
+{
+    free(t->slots);
+    t->size = t->size ? 2 * t->size : 64;
+    t->slots = sl_alloc(t->size * sizeof *t->slots);
+    for (size_t i = 1; i < t->zones.len; i++)
+        *zone_slot(t, &t->zones.at[i]) = (uint16_t)i;
+}
+
 // Numbers of zones depend on which thread came first; nothing that leaves the engine depends on
-// them.
+// them. SL_ZONE_BEYOND when there are too many.
 static uint16_t zone_number(struct zone_table *t, const struct sl_zone *z)
 {
     pthread_mutex_lock(&t->lock);
-    size_t i = 1;
-    while (i < t->zones.len && !same_zone(&t->zones.at[i], z))
-        i++;
-    if (i == t->zones.len && i < MAX_ZONES)
+    if (2 * (t->zones.len + 1) > t->size)
+        grow_zones(t);
+    uint16_t *slot = zone_slot(t, z);
+    if (!*slot && t->zones.len < ZONES) {
+        *slot = (uint16_t)t->zones.len;
         *SL_PUSH(&t->zones) = *z;
+    }
+    uint16_t number = *slot ? *slot : SL_ZONE_BEYOND;
     pthread_mutex_unlock(&t->lock);
-    return (uint16_t)(i < MAX_ZONES ? i : 0); // 65,534 VLANs and interfaces are told apart, no more
+    return number;
 }
 
 static uint16_t zone_of(struct sl_engine *e, const struct sl_packet *p, struct sl_zone *last,
@@ -202,7 +247,8 @@ struct sl_zone sl_flow_zone(const struct sl_engine *e, const struct sl_flow_stat
 {
     struct zone_table *t = (struct zone_table *)&e->zones;
     pthread_mutex_lock(&t->lock);
-    struct sl_zone z = t->zones.at[sl_key_zone(&f->node.key)];
+    uint16_t n = sl_key_zone(&f->node.key);
+    struct sl_zone z = n == SL_ZONE_BEYOND ? (struct sl_zone){0} : t->zones.at[n];
     pthread_mutex_unlock(&t->lock);
     return z;
 }
@@ -246,15 +292,54 @@ void sl_engine_prepare(struct sl_engine *e, struct sl_slot *slots, size_t n, str
 // ---- flows that end
 // ------------------------------------------------------------------------------
 
-static void end_flow(struct partition *t, struct sl_flow_state *f, enum sl_end_reason why,
-                     int64_t ended_ns)
+static void mark_end(struct sl_flow_state *f, enum sl_end_reason why, int64_t ended_ns)
 {
-    sl_index_remove(&t->index, &f->node);
     // A connection that was over says how it ended, whatever took it out of the table.
     if (f->end == SL_REASON_NONE)
         f->end = (uint8_t)(f->fins == 3 && why != SL_REASON_ACTIVE ? SL_REASON_FIN : why);
     f->touched_ns = ended_ns;
-    *SL_PUSH(&t->ended) = f;
+}
+
+static void end_flow(struct partition *t, struct sl_flow_state *f, enum sl_end_reason why,
+                     int64_t ended_ns, uint64_t turn)
+{
+    sl_index_remove(&t->index, &f->node);
+    mark_end(f, why, ended_ns);
+    *SL_PUSH(&t->ended) = (struct ended){ended_ns, turn, f};
+}
+
+static bool is_before(const struct ended *x, const struct ended *y)
+{
+    return x->end_ns != y->end_ns ? x->end_ns < y->end_ns : x->turn < y->turn;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct left *x = a, *y = b;
+    if (x->id_high != y->id_high)
+        return x->id_high < y->id_high ? -1 : 1;
+    return (x->id_low > y->id_low) - (x->id_low < y->id_low);
+}
+
+static int by_end(const void *a, const void *b)
+{
+    return is_before(b, a) - is_before(a, b);
+}
+
+// What ended in this batch comes behind all that ended before: see sl_engine_collect.
+static void sort_ended(struct partition *t)
+{
+    if (t->collected == t->ended.len)
+        t->collected = t->ended.len = 0;
+    if (t->ended.len - t->collected > 1)
+        qsort(t->ended.at + t->collected, t->ended.len - t->collected, sizeof *t->ended.at, by_end);
+}
+
+// By time alone.
+static void end_alone(struct partition *t, struct sl_flow_state *f, enum sl_end_reason why,
+                      int64_t ended_ns)
+{
+    end_flow(t, f, why, ended_ns, TURN_ALONE | f->id);
 }
 
 static struct sl_flow_state *oldest(const struct partition *t, int list)
@@ -268,11 +353,11 @@ static void expire(const struct sl_engine *e, struct partition *t, int64_t clock
     for (int i = 0; i < LISTS; i++) {
         struct sl_flow_state *f;
         while ((f = oldest(t, i)) && clock_ns - f->touched_ns > e->idle_ns[i])
-            end_flow(t, f, SL_REASON_IDLE, f->touched_ns + e->idle_ns[i]);
+            end_alone(t, f, SL_REASON_IDLE, f->touched_ns + e->idle_ns[i]);
     }
 }
 
-static void evict(struct partition *t, int64_t clock_ns)
+static void evict(struct partition *t, const struct sl_slot *newcomer)
 {
     struct sl_flow_state *worst = NULL;
     for (int i = 0; i < LISTS; i++) {
@@ -282,7 +367,7 @@ static void evict(struct partition *t, int64_t clock_ns)
             worst = f;
     }
     t->evicted++;
-    end_flow(t, worst, SL_REASON_EVICTED, clock_ns);
+    end_flow(t, worst, SL_REASON_EVICTED, newcomer->clock_ns, newcomer->packet.number);
 }
 
 // ---- flows that begin
@@ -318,14 +403,12 @@ static struct sl_flow_state *new_state(struct sl_engine *e, struct partition *t,
     if (t->index.live >= t->max_flows) {
         expire(e, t, s->clock_ns);
         if (t->index.live >= t->max_flows)
-            evict(t, s->clock_ns);
+            evict(t, s);
     }
     struct sl_flow_state *f = sl_index_add(&t->index, &s->key, s->hash, LIST_OPEN);
     f->node.user[0] = s->partition;
     f->id = s->packet.number;
-    f->interface = s->packet.interface;
-    f->ethertype = s->packet.ethertype;
-    f->activity = f->earlier = f->bulk[0] = f->bulk[1] = SL_INDEX_NONE;
+    f->node.more = f->earlier = f->bulk = SL_INDEX_NONE;
     f->window_scale[0] = f->window_scale[1] = -1;
     f->touched_ns = s->clock_ns;
     t->flows++;
@@ -354,22 +437,29 @@ static struct sl_flow_state *open_flow(struct sl_engine *e, struct partition *t,
     return f;
 }
 
+static struct sl_earlier earlier_of(const struct partition *t, const struct sl_flow_state *f)
+{
+    struct sl_earlier itself = {f->id, sl_flow_first_ns(f), 0, SL_INDEX_NONE};
+    return f->state & SL_STATE_CONTINUES
+               ? *(const struct sl_earlier *)sl_pool_at(&t->earliers, f->earlier)
+               : itself;
+}
+
 // The next segment of a connection that was cut: what belongs to the connection is carried over.
 static struct sl_flow_state *continue_flow(struct sl_engine *e, struct partition *t,
                                            struct sl_flow_state *was, const struct sl_slot *s)
 {
-    end_flow(t, was, SL_REASON_ACTIVE, s->clock_ns);
+    end_flow(t, was, SL_REASON_ACTIVE, s->clock_ns, s->packet.number);
     struct sl_flow_state *f = new_state(e, t, s);
     f->node.low_initiates = was->node.low_initiates;
     f->earlier = sl_pool_take(&t->earliers);
     struct sl_earlier *first = sl_pool_at(&t->earliers, f->earlier);
-    if (was->earlier == SL_INDEX_NONE)
-        *first = (struct sl_earlier){was->id, sl_flow_first_ns(was)};
-    else
-        *first = *(const struct sl_earlier *)sl_pool_at(&t->earliers, was->earlier);
-    f->segment = was->segment + 1;
+    *first = earlier_of(t, was);
+    first->segment++;
+    first->carries = SL_INDEX_NONE;
     f->guess = was->guess;
     f->state = was->state & (SL_STATE_SEQ_FORWARD | SL_STATE_SEQ_BACKWARD | SL_STATE_SAME_ENDS);
+    f->state |= SL_STATE_CONTINUES;
     f->label = was->label;
     f->icmp_type = was->icmp_type;
     f->icmp_code = was->icmp_code;
@@ -386,144 +476,159 @@ static struct sl_flow_state *continue_flow(struct sl_engine *e, struct partition
 // ---- one packet
 // ----------------------------------------------------------------------------------
 
-static void note_gap(struct sl_gaps *g, int64_t gap_ns, bool first)
+// Rare: a flow gets room for what outgrew its fields.
+static __attribute__((noinline)) struct sl_carries *carries_of(struct partition *t,
+                                                               struct sl_flow_state *f)
 {
-    if (first)
-        g->min_ns = g->max_ns = gap_ns;
-    else if (gap_ns < g->min_ns)
-        g->min_ns = gap_ns;
-    else if (gap_ns > g->max_ns)
-        g->max_ns = gap_ns;
-    sl_sq_add(&g->sq_lo, &g->sq_hi, gap_ns);
+    if (f->earlier == SL_INDEX_NONE) {
+        f->earlier = sl_pool_take(&t->earliers);
+        struct sl_earlier *new = sl_pool_at(&t->earliers, f->earlier);
+        new->carries = SL_INDEX_NONE;
+    }
+    struct sl_earlier *x = sl_pool_at(&t->earliers, f->earlier);
+    if (x->carries == SL_INDEX_NONE)
+        x->carries = sl_pool_take(&t->carries);
+    return sl_pool_at(&t->carries, x->carries);
 }
 
-static void close_active(struct sl_activity *a, int64_t last_ns)
+static void add_sum(struct partition *t, struct sl_flow_state *f, enum sl_sum what, int d,
+                    uint32_t v)
 {
-    int64_t len = last_ns - a->start_ns;
-    if (len <= 0)
-        return;
-    if (!a->n_active || len < a->active_min_ns)
-        a->active_min_ns = len;
-    if (len > a->active_max_ns)
-        a->active_max_ns = len;
-    a->n_active++;
-    a->active_sum_ns += len;
-    sl_sq_add(&a->active_sq_lo, &a->active_sq_hi, len);
+    uint32_t *sum = &f->sums[what][d];
+    *sum += v;
+    if (__builtin_expect(*sum < v, 0))
+        carries_of(t, f)->sums[what][d]++;
+}
+
+static void add_rare(struct partition *t, struct sl_flow_state *f, int what)
+{
+    if (__builtin_expect(++f->rare[what] == 0, 0))
+        carries_of(t, f)->rare[what]++;
+}
+
+static void note_gap(struct sl_gaps *g, uint64_t gap_ns, bool first)
+{
+    if (first) {
+        sl_u48_set(&g->min_ns, gap_ns);
+        g->max_ns = g->min_ns;
+    } else if (gap_ns < sl_u48(g->min_ns)) {
+        sl_u48_set(&g->min_ns, gap_ns);
+    } else if (gap_ns > sl_u48(g->max_ns)) {
+        sl_u48_set(&g->max_ns, gap_ns);
+    }
+    sl_u96_add_square(&g->squares, gap_ns);
+}
+
+static void note_period(struct sl_periods *p, uint32_t *n, struct sl_u96 *squares, uint64_t len_ns)
+{
+    if (!*n || len_ns < sl_u48(p->min_ns))
+        sl_u48_set(&p->min_ns, len_ns);
+    if (len_ns > sl_u48(p->max_ns))
+        sl_u48_set(&p->max_ns, len_ns);
+    ++*n;
+    sl_u48_add(&p->sum_ns, len_ns);
+    sl_u96_add_square(squares, len_ns);
+}
+
+// Time within a flow; see SL_TIME_BACK_NS.
+static uint64_t time_of(const struct sl_flow_state *f, int64_t ts_ns)
+{
+    return (uint64_t)(ts_ns - f->base_ns + SL_TIME_BACK_NS);
 }
 
 static __attribute__((noinline)) void note_idle(struct partition *t, struct sl_flow_state *f,
-                                                int64_t first_ns, int64_t last_ns, int64_t gap_ns)
+                                                uint64_t last, uint64_t gap_ns)
 {
     struct sl_activity *a;
-    if (f->activity == SL_INDEX_NONE) {
-        f->activity = sl_pool_take(&t->activities);
-        a = sl_pool_at(&t->activities, f->activity);
-        a->start_ns = first_ns;
+    if (f->node.more == SL_INDEX_NONE) {
+        f->node.more = sl_pool_take(&t->activities);
+        a = sl_pool_at(&t->activities, f->node.more);
+        sl_u48_set(&a->start, time_of(f, sl_flow_first_ns(f)));
     } else {
-        a = sl_pool_at(&t->activities, f->activity);
+        a = sl_pool_at(&t->activities, f->node.more);
     }
-    close_active(a, last_ns);
-    if (!a->n_idle || gap_ns < a->idle_min_ns)
-        a->idle_min_ns = gap_ns;
-    if (gap_ns > a->idle_max_ns)
-        a->idle_max_ns = gap_ns;
-    a->n_idle++;
-    a->idle_sum_ns += gap_ns;
-    sl_sq_add(&a->idle_sq_lo, &a->idle_sq_hi, gap_ns);
-    a->start_ns = last_ns + gap_ns;
+    uint64_t start = sl_u48(a->start);
+    if (last > start)
+        note_period(&a->active, &a->n_active, &a->active_squares, last - start);
+    note_period(&a->idle, &a->n_idle, &a->idle_squares, gap_ns);
+    sl_u48_set(&a->start, last + gap_ns);
+}
+
+static void note_first(struct sl_flow_state *f, int d, int64_t ts_ns)
+{
+    sl_flow_begin(f, ts_ns);
+    if (d == SL_BACKWARD)
+        f->state |= SL_STATE_BEGAN_BACKWARD;
 }
 
 static void note_times(struct sl_engine *e, struct partition *t, struct sl_flow_state *f, int d,
-                       int64_t ts_ns)
+                       uint64_t now)
 {
-    uint32_t before = f->packets[0] + f->packets[1];
-    if (before) {
-        int64_t last = sl_flow_last_ns(f), gap = ts_ns - last;
-        if (gap < 0) {
-            f->backward_stamps++;
-            gap = 0;
-        }
-        note_gap(&f->gaps, gap, before == 1);
-        if (gap > e->opt.subflow_ns) {
-            f->subflow_gaps++;
-            if (gap > e->opt.activity_ns)
-                note_idle(t, f, sl_flow_first_ns(f), last, gap);
-        } else if (gap > e->opt.activity_ns) {
-            note_idle(t, f, sl_flow_first_ns(f), last, gap);
-        }
-    } else if (d == SL_BACKWARD) {
-        f->state |= SL_STATE_BEGAN_BACKWARD;
-    }
+    uint64_t mine = sl_u48(f->last[d]), other = sl_u48(f->last[!d]);
+    uint64_t last = mine > other ? mine : other, gap = now > last ? now - last : 0;
+    if (now < last)
+        add_rare(t, f, SL_RARE_BACKWARD_STAMP);
+    note_gap(&f->gaps, gap, f->packets[0] + f->packets[1] == 1);
+    if (gap > (uint64_t)e->opt.subflow_ns)
+        add_rare(t, f, SL_RARE_SUBFLOW_GAP);
+    if (gap > (uint64_t)e->opt.activity_ns)
+        note_idle(t, f, last, gap);
     if (!f->packets[d]) {
-        f->first_ns[d] = f->last_ns[d] = ts_ns;
+        sl_u48_set(&f->other_first, now);
+        f->last[d] = f->other_first;
         return;
     }
-    int64_t gap = ts_ns - f->last_ns[d];
-    note_gap(&f->dir_gaps[d], gap > 0 ? gap : 0, f->packets[d] == 1);
-    if (gap > 0)
-        f->last_ns[d] = ts_ns;
+    note_gap(&f->dir_gaps[d], now > mine ? now - mine : 0, f->packets[d] == 1);
+    if (now > mine)
+        sl_u48_set(&f->last[d], now);
 }
 
-static void bulk_restart(struct sl_bulk *b, int64_t ts_ns, uint32_t bytes)
+static void candidate_restart(struct sl_flow_state *f, int d, uint64_t now, uint32_t bytes)
 {
-    b->start_ns = b->last_ns = ts_ns;
-    b->candidate_packets = 1;
-    b->candidate_bytes = bytes;
+    sl_u48_set(&f->candidate_start[d], now);
+    f->candidate_last[d] = f->candidate_start[d];
+    f->candidate_packets[d] = 1;
+    f->candidate_bytes[d] = bytes;
+}
+
+static void bulk_add(struct partition *t, struct sl_flow_state *f, int d, uint32_t packets,
+                     uint64_t bytes, uint64_t duration_ns, bool one_more)
+{
+    if (f->bulk == SL_INDEX_NONE)
+        f->bulk = sl_pool_take(&t->bulks);
+    struct sl_bulk *b = &((struct sl_bulks *)sl_pool_at(&t->bulks, f->bulk))->side[d];
+    b->bulks += one_more;
+    b->packets += packets;
+    sl_u48_add(&b->size_bytes, bytes);
+    sl_u48_add(&b->duration_ns, duration_ns);
 }
 
 // flows.md 4.1, with a count of 0 for "no candidate".
-static void bulk_add(const struct sl_engine *e, struct sl_bulk *b, bool interrupted, int64_t ts_ns,
-                     uint32_t bytes)
+static void note_data(const struct sl_engine *e, struct partition *t, struct sl_flow_state *f,
+                      int d, uint64_t now, uint32_t bytes)
 {
-    if (interrupted || !b->candidate_packets || ts_ns - b->last_ns > e->opt.bulk_gap_ns) {
-        bulk_restart(b, ts_ns, bytes);
+    uint64_t start = sl_u48(f->candidate_start[d]), last = sl_u48(f->candidate_last[d]);
+    uint64_t since = now > last ? now - last : 0;
+    bool interrupted = f->data_packets[!d] && sl_u48(f->candidate_last[!d]) > start;
+    f->data_packets[d]++;
+    if (interrupted || !f->candidate_packets[d] || since > (uint64_t)e->opt.bulk_gap_ns) {
+        candidate_restart(f, d, now, bytes);
         return;
     }
-    int64_t since = ts_ns - b->last_ns;
-    if (b->candidate_packets < e->opt.bulk_packets) {
-        b->candidate_bytes += bytes;
-        if (++b->candidate_packets == e->opt.bulk_packets) {
-            b->bulks++;
-            b->packets += e->opt.bulk_packets;
-            b->size_bytes += b->candidate_bytes;
-            b->duration_ns += (uint64_t)(ts_ns > b->start_ns ? ts_ns - b->start_ns : 0);
-        }
+    if (f->candidate_packets[d] < e->opt.bulk_packets) {
+        f->candidate_bytes[d] += bytes;
+        if (++f->candidate_packets[d] == e->opt.bulk_packets)
+            bulk_add(t, f, d, e->opt.bulk_packets, f->candidate_bytes[d],
+                     now > start ? now - start : 0, true);
     } else {
-        b->packets++;
-        b->size_bytes += bytes;
-        b->duration_ns += (uint64_t)(since > 0 ? since : 0);
+        bulk_add(t, f, d, 1, bytes, since, false);
     }
-    if (since > 0)
-        b->last_ns = ts_ns;
+    if (since)
+        sl_u48_set(&f->candidate_last[d], now);
 }
 
-static void note_data(const struct sl_engine *e, struct partition *t, struct sl_flow_state *f,
-                      int d, const struct sl_packet *p)
-{
-    if (!f->data_packets[d]) {
-        f->first_data_ns[d] = p->ts_ns;
-    } else {
-        struct sl_bulk *b;
-        if (f->bulk[d] == SL_INDEX_NONE) { // the first packet with payload was a candidate of one
-            f->bulk[d] = sl_pool_take(&t->bulks);
-            b = sl_pool_at(&t->bulks, f->bulk[d]);
-            bulk_restart(b, f->first_data_ns[d], (uint32_t)f->payload_bytes[d]);
-        } else {
-            b = sl_pool_at(&t->bulks, f->bulk[d]);
-        }
-        int o = !d;
-        bool interrupted = false;
-        if (f->data_packets[o]) {
-            const struct sl_bulk *other =
-                f->bulk[o] == SL_INDEX_NONE ? NULL : sl_pool_at(&t->bulks, f->bulk[o]);
-            interrupted = (other ? other->last_ns : f->first_data_ns[o]) > b->start_ns;
-        }
-        bulk_add(e, b, interrupted, p->ts_ns, p->payload_bytes);
-    }
-    f->data_packets[d]++;
-}
-
-static void note_sequence(struct sl_flow_state *f, int d, const struct sl_packet *p)
+static void note_sequence(struct partition *t, struct sl_flow_state *f, int d,
+                          const struct sl_packet *p)
 {
     uint8_t flags = p->tcp_flags;
     uint32_t len = p->payload_bytes + ((flags & SL_TCP_SYN) != 0) + ((flags & SL_TCP_FIN) != 0);
@@ -534,9 +639,10 @@ static void note_sequence(struct sl_flow_state *f, int d, const struct sl_packet
         f->next_seq[d] = end;
     } else if (len) {
         if ((int32_t)(end - f->next_seq[d]) <= 0) {
-            f->retransmissions[d]++;
+            add_rare(t, f, SL_RARE_RETRANSMISSION + d);
         } else {
-            f->overlaps[d] += (int32_t)(p->tcp_seq - f->next_seq[d]) < 0;
+            if ((int32_t)(p->tcp_seq - f->next_seq[d]) < 0)
+                add_rare(t, f, SL_RARE_OVERLAP + d);
             f->next_seq[d] = end;
         }
     }
@@ -554,13 +660,26 @@ static void note_window_scale(struct sl_flow_state *f, int d, const struct sl_pa
         f->window_scale[d] = (int8_t)(o.window_scale > 14 ? 14 : o.window_scale); // RFC 7323 2.3
 }
 
-static void note_tcp(struct sl_flow_state *f, int d, const struct sl_packet *p)
+// Flags that most packets have not.
+static void note_rare_flags(struct partition *t, struct sl_flow_state *f, int d, uint8_t flags)
+{
+    static const struct {
+        uint8_t flag, rare, sides;
+    } all[] = {{SL_TCP_FIN, SL_RARE_FIN, 0}, {SL_TCP_SYN, SL_RARE_SYN, 0},
+               {SL_TCP_CWR, SL_RARE_CWR, 0}, {SL_TCP_ECE, SL_RARE_ECE, 0},
+               {SL_TCP_URG, SL_RARE_URG, 1}, {SL_TCP_RST, SL_RARE_RST, 1}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (flags & all[i].flag)
+            add_rare(t, f, all[i].rare + (all[i].sides ? d : 0));
+}
+
+static void note_tcp(struct partition *t, struct sl_flow_state *f, int d, const struct sl_packet *p)
 {
     uint8_t flags = p->tcp_flags;
     if (!f->packets[d])
         f->window[d] = p->tcp_window;
     f->tcp_flags[d] |= flags;
-    note_sequence(f, d, p);
+    note_sequence(t, f, d, p);
     if (flags & SL_TCP_ACK) {
         f->acks++;
         if ((f->fins & (1 << !d)) && (int32_t)(p->tcp_ack - f->fin_end[!d]) >= 0)
@@ -568,12 +687,7 @@ static void note_tcp(struct sl_flow_state *f, int d, const struct sl_packet *p)
     }
     f->psh[d] += (flags & SL_TCP_PSH) != 0;
     if (flags & ~(SL_TCP_ACK | SL_TCP_PSH)) {
-        f->fin += (flags & SL_TCP_FIN) != 0;
-        f->syn += (flags & SL_TCP_SYN) != 0;
-        f->cwr += (flags & SL_TCP_CWR) != 0;
-        f->ece += (flags & SL_TCP_ECE) != 0;
-        f->urg[d] += (flags & SL_TCP_URG) != 0;
-        f->rst[d] += (flags & SL_TCP_RST) != 0;
+        note_rare_flags(t, f, d, flags);
         if ((flags & SL_TCP_SYN) && p->tcp_options)
             note_window_scale(f, d, p);
         if ((flags & SL_TCP_RST) && f->end == SL_REASON_NONE)
@@ -583,31 +697,52 @@ static void note_tcp(struct sl_flow_state *f, int d, const struct sl_packet *p)
         f->end = SL_REASON_FIN;
 }
 
+// What the state has no room for: payloads of 65,535 bytes and more.
+static __attribute__((noinline)) void
+note_wide_payload(struct partition *t, struct sl_flow_state *f, int d, uint32_t len)
+{
+    struct sl_carries *c = carries_of(t, f);
+    if (!f->packets[d] || len < c->payload_min[d])
+        c->payload_min[d] = len;
+    if (len > c->payload_max[d])
+        c->payload_max[d] = len;
+}
+
+static void note_payload(struct partition *t, struct sl_flow_state *f, int d, uint32_t len)
+{
+    if (__builtin_expect(len >= SL_PAYLOAD_WIDE, 0))
+        note_wide_payload(t, f, d, len);
+    uint16_t fits = (uint16_t)(len < SL_PAYLOAD_WIDE ? len : SL_PAYLOAD_WIDE);
+    bool first = !f->packets[d];
+    f->payload_min[d] = first || fits < f->payload_min[d] ? fits : f->payload_min[d];
+    f->payload_max[d] = first || fits > f->payload_max[d] ? fits : f->payload_max[d];
+}
+
 static void count(struct sl_engine *e, struct partition *t, struct sl_flow_state *f, int d,
                   const struct sl_slot *s)
 {
     const struct sl_packet *p = &s->packet;
-    note_times(e, t, f, d, p->ts_ns);
+    if (!(f->packets[0] | f->packets[1]))
+        note_first(f, d, p->ts_ns);
+    int64_t since = p->ts_ns - f->base_ns;
+    uint64_t now =
+        (uint64_t)(SL_TIME_BACK_NS + (since > -SL_TIME_BACK_NS ? since : -SL_TIME_BACK_NS));
+    if (f->packets[0] | f->packets[1])
+        note_times(e, t, f, d, now);
     uint32_t len = p->payload_bytes;
-    if (!f->packets[d]) {
-        f->payload_min[d] = f->payload_max[d] = len;
+    note_payload(t, f, d, len);
+    if (!f->packets[d] || p->l4_header_bytes < f->l4_header_min[d])
         f->l4_header_min[d] = p->l4_header_bytes;
-    } else {
-        f->payload_min[d] = len < f->payload_min[d] ? len : f->payload_min[d];
-        f->payload_max[d] = len > f->payload_max[d] ? len : f->payload_max[d];
-        if (p->l4_header_bytes < f->l4_header_min[d])
-            f->l4_header_min[d] = p->l4_header_bytes;
-    }
     if (p->tuple.proto == SL_PROTO_TCP && !p->fragment_offset)
-        note_tcp(f, d, p);
+        note_tcp(t, f, d, p);
     if (len)
-        note_data(e, t, f, d, p);
+        note_data(e, t, f, d, now, len);
     f->packets[d]++;
-    f->bytes[d] += p->wire_bytes;
-    f->payload_bytes[d] += len;
+    add_sum(t, f, SL_SUM_BYTES, d, p->wire_bytes);
+    add_sum(t, f, SL_SUM_PAYLOAD, d, len);
+    add_sum(t, f, SL_SUM_L4_HEADER, d, p->l4_header_bytes);
+    add_sum(t, f, SL_SUM_IP_HEADER, d, p->ip_header_bytes);
     f->payload_sq[d] += (uint64_t)len * len;
-    f->l4_header_bytes[d] += p->l4_header_bytes;
-    f->ip_header_bytes[d] += p->ip_header_bytes;
     f->tunnels |= p->tunnels;
     if (p->fragmented)
         f->state |= SL_STATE_FRAGMENTS;
@@ -643,10 +778,10 @@ static void one_packet(struct sl_engine *e, struct partition *t, const struct sl
         int d = direction(f, s->low);
         int64_t idle = e->idle_ns[f->node.list];
         if (s->clock_ns - f->touched_ns > idle) {
-            end_flow(t, f, SL_REASON_IDLE, f->touched_ns + idle);
+            end_alone(t, f, SL_REASON_IDLE, f->touched_ns + idle);
             f = NULL;
         } else if (reuses(f, d, p)) {
-            end_flow(t, f, SL_REASON_PORT_REUSE, s->clock_ns);
+            end_flow(t, f, SL_REASON_PORT_REUSE, s->clock_ns, p->number);
             f = NULL;
         } else if (too_long(e, f, d, p)) {
             f = continue_flow(e, t, f, s);
@@ -655,12 +790,13 @@ static void one_packet(struct sl_engine *e, struct partition *t, const struct sl
     if (!f)
         f = open_flow(e, t, s);
     int d = f->state & SL_STATE_SAME_ENDS ? SL_FORWARD : direction(f, s->low);
-    if (f->full)
+    if (t->full)
         sl_full_add(t->full, f, p, d);
     if (e->opt.on_packet)
         e->opt.on_packet(e->opt.ctx, thread, f, p, d);
     count(e, t, f, d, s);
     t->packets++;
+    t->zone_beyond += sl_key_zone(&s->key) == SL_ZONE_BEYOND;
     t->bytes += p->wire_bytes;
 }
 
@@ -715,48 +851,78 @@ void sl_engine_update(struct sl_engine *e, int partition, const struct sl_slot *
         one_packet(e, t, mine[k], thread);
     }
     expire(e, t, clock_ns);
+    sort_ended(t);
 }
 
 // ---- handing out
 // ---------------------------------------------------------------------------------
 
-static int by_end(const void *a, const void *b)
+/*
+ * Nothing has to wait for flows that may yet end before it. Behind the packets up to some clock,
+ * every flow that was silent too long before that clock is out of its table (expire); what a
+ * later packet ends, ends at that clock or later and has a higher turn; and those that end at
+ * the very clock because they were silent have turns above all packets.
+ */
+struct head { // of a partition: its next flow
+    struct ended next;
+    struct partition *of;
+};
+
+static bool ended_head(struct head *h)
 {
-    const struct sl_flow_state *x = *(struct sl_flow_state *const *)a,
-                               *y = *(struct sl_flow_state *const *)b;
-    if (x->touched_ns != y->touched_ns)
-        return x->touched_ns < y->touched_ns ? -1 : 1;
-    return (x->id > y->id) - (x->id < y->id);
+    struct partition *t = h->of;
+    if (t->collected < t->ended.len)
+        h->next = t->ended.at[t->collected];
+    return t->collected < t->ended.len;
 }
 
-// What ended exactly at the clock waits: another flow with the same end and a smaller id may
-// follow.
-struct sl_flow_state *const *sl_engine_collect(struct sl_engine *e, int64_t clock_ns, size_t *n)
+// What is left ends at one time: only the turn counts.
+static bool left_head(struct head *h)
 {
-    size_t held = 0;
-    for (size_t i = 0; i < e->held.len; i++) {
-        struct sl_flow_state *f = e->held.at[i];
-        if (f->touched_ns < clock_ns)
-            *SL_PUSH(&e->ready) = f;
-        else
-            e->held.at[held++] = f;
-    }
-    e->held.len = held;
+    struct partition *t = h->of;
+    if (t->left_collected == t->n_left)
+        return false;
+    const struct left *l = &t->left[t->left_collected];
+    h->next = (struct ended){0, (uint64_t)l->id_high << 32 | l->id_low,
+                             sl_index_at(&t->index, l->number)};
+    return true;
+}
+
+static void merge(struct sl_engine *e, bool (*head)(struct head *), bool left)
+{
+    struct head heads[SL_PARTITIONS];
+    size_t n = 0;
     for (int p = 0; p < SL_PARTITIONS; p++) {
-        struct partition *t = &e->parts[p];
-        for (size_t i = 0; i < t->ended.len; i++) {
-            struct sl_flow_state *f = t->ended.at[i];
-            if (f->touched_ns < clock_ns)
-                *SL_PUSH(&e->ready) = f;
-            else
-                *SL_PUSH(&e->held) = f;
-        }
-        t->ended.len = 0;
+        heads[n].of = &e->parts[p];
+        n += head(&heads[n]);
     }
-    if (e->ready.len > 1)
-        qsort(e->ready.at, e->ready.len, sizeof *e->ready.at, by_end);
+    while (n && e->ready.len < ENDED) {
+        size_t first = 0;
+        for (size_t i = 1; i < n; i++)
+            if (is_before(&heads[i].next, &heads[first].next))
+                first = i;
+        struct partition *t = heads[first].of;
+        *SL_PUSH(&e->ready) = heads[first].next.flow;
+        left ? t->left_collected++ : t->collected++;
+        if (!head(&heads[first]))
+            heads[first] = heads[--n];
+    }
+}
+
+struct sl_flow_state *const *sl_engine_collect(struct sl_engine *e, size_t *n)
+{
+    merge(e, ended_head, false);
+    merge(e, left_head, true);
     *n = e->ready.len;
     return e->ready.at;
+}
+
+static void give_earlier(struct partition *t, uint32_t n)
+{
+    const struct sl_earlier *x = sl_pool_at(&t->earliers, n);
+    if (x->carries != SL_INDEX_NONE)
+        sl_pool_give(&t->carries, x->carries);
+    sl_pool_give(&t->earliers, n);
 }
 
 void sl_engine_release(struct sl_engine *e)
@@ -764,32 +930,45 @@ void sl_engine_release(struct sl_engine *e)
     for (size_t i = 0; i < e->ready.len; i++) {
         struct sl_flow_state *f = e->ready.at[i];
         struct partition *t = &e->parts[f->node.user[0]];
-        for (int d = 0; d < 2; d++)
-            if (f->bulk[d] != SL_INDEX_NONE)
-                sl_pool_give(&t->bulks, f->bulk[d]);
-        if (f->activity != SL_INDEX_NONE)
-            sl_pool_give(&t->activities, f->activity);
+        if (f->bulk != SL_INDEX_NONE)
+            sl_pool_give(&t->bulks, f->bulk);
+        if (f->node.more != SL_INDEX_NONE)
+            sl_pool_give(&t->activities, f->node.more);
         if (f->earlier != SL_INDEX_NONE)
-            sl_pool_give(&t->earliers, f->earlier);
-        if (f->full)
+            give_earlier(t, f->earlier);
+        if (t->full)
             sl_full_close(t->full, f->full);
         sl_index_give_back(&t->index, &f->node);
     }
     e->ready.len = 0;
 }
 
-struct sl_flow_state *const *sl_engine_drain(struct sl_engine *e, int64_t clock_ns, size_t *n)
+// No look-up comes any more: the memory of the buckets serves to sort what is left.
+static void end_all(struct partition *t, int64_t clock_ns)
+{
+    sl_index_forget(&t->index);
+    t->left = sl_realloc(NULL, t->index.live * sizeof *t->left + 1);
+    for (uint32_t n = 0; n < t->index.used; n++) {
+        struct sl_flow_state *f = sl_index_at(&t->index, n);
+        if (f->node.list >= LISTS)
+            continue;
+        f->node.list = SL_INDEX_LISTS;
+        mark_end(f, SL_REASON_EOF, clock_ns);
+        t->left[t->n_left++] = (struct left){(uint32_t)(f->id >> 32), (uint32_t)f->id, n};
+    }
+    if (t->n_left > 1)
+        qsort(t->left, t->n_left, sizeof *t->left, by_id);
+    t->index.live = 0;
+}
+
+void sl_engine_drain(struct sl_engine *e, int64_t clock_ns)
 {
     for (int p = 0; p < SL_PARTITIONS; p++) {
         struct partition *t = &e->parts[p];
         expire(e, t, clock_ns);
-        for (int i = 0; i < LISTS; i++) {
-            struct sl_flow_state *f;
-            while ((f = oldest(t, i)))
-                end_flow(t, f, SL_REASON_EOF, clock_ns);
-        }
+        sort_ended(t);
+        end_all(t, clock_ns);
     }
-    return sl_engine_collect(e, INT64_MAX, n);
 }
 
 void sl_engine_counts(const struct sl_engine *e, struct sl_engine_counts *out)
@@ -803,27 +982,88 @@ void sl_engine_counts(const struct sl_engine *e, struct sl_engine_counts *out)
         out->live += t->index.live;
         out->peak_live += t->peak;
         out->evicted += t->evicted;
+        out->zone_beyond += t->zone_beyond;
+        out->memory_bytes += sl_index_bytes(&t->index) + sl_pool_bytes(&t->bulks) +
+                             sl_pool_bytes(&t->activities) + sl_pool_bytes(&t->earliers) +
+                             sl_pool_bytes(&t->carries) + t->n_left * sizeof *t->left;
     }
+}
+
+static const struct partition *partition_of_flow(const struct sl_engine *e,
+                                                 const struct sl_flow_state *f)
+{
+    return &e->parts[f->node.user[0]];
 }
 
 const struct sl_bulk *sl_flow_bulk(const struct sl_engine *e, const struct sl_flow_state *f,
                                    int dir)
 {
-    return f->bulk[dir] == SL_INDEX_NONE
-               ? NULL
-               : sl_pool_at(&e->parts[f->node.user[0]].bulks, f->bulk[dir]);
+    if (f->bulk == SL_INDEX_NONE)
+        return NULL;
+    const struct sl_bulks *both = sl_pool_at(&partition_of_flow(e, f)->bulks, f->bulk);
+    return &both->side[dir];
 }
 
 const struct sl_activity *sl_flow_activity(const struct sl_engine *e, const struct sl_flow_state *f)
 {
-    return f->activity == SL_INDEX_NONE
+    return f->node.more == SL_INDEX_NONE
                ? NULL
-               : sl_pool_at(&e->parts[f->node.user[0]].activities, f->activity);
+               : sl_pool_at(&partition_of_flow(e, f)->activities, f->node.more);
 }
 
 struct sl_earlier sl_flow_earlier(const struct sl_engine *e, const struct sl_flow_state *f)
 {
+    return earlier_of(partition_of_flow(e, f), f);
+}
+
+static const struct sl_carries *carries(const struct sl_engine *e, const struct sl_flow_state *f)
+{
+    static const struct sl_carries none;
     if (f->earlier == SL_INDEX_NONE)
-        return (struct sl_earlier){f->id, sl_flow_first_ns(f)};
-    return *(const struct sl_earlier *)sl_pool_at(&e->parts[f->node.user[0]].earliers, f->earlier);
+        return &none;
+    const struct partition *t = partition_of_flow(e, f);
+    const struct sl_earlier *x = sl_pool_at(&t->earliers, f->earlier);
+    return x->carries == SL_INDEX_NONE ? &none : sl_pool_at(&t->carries, x->carries);
+}
+
+static uint64_t sum_of(const struct sl_carries *c, const struct sl_flow_state *f, enum sl_sum what,
+                       int dir)
+{
+    return (uint64_t)c->sums[what][dir] << 32 | f->sums[what][dir];
+}
+
+static uint64_t rare_of(const struct sl_carries *c, const struct sl_flow_state *f, int what)
+{
+    return (uint64_t)c->rare[what] << 16 | f->rare[what];
+}
+
+uint64_t sl_flow_sum(const struct sl_engine *e, const struct sl_flow_state *f, enum sl_sum what,
+                     int dir)
+{
+    return sum_of(carries(e, f), f, what, dir);
+}
+
+struct sl_flow_totals sl_flow_totals(const struct sl_engine *e, const struct sl_flow_state *f)
+{
+    const struct sl_carries *c = carries(e, f);
+    struct sl_flow_totals t = {.fin = rare_of(c, f, SL_RARE_FIN),
+                               .syn = rare_of(c, f, SL_RARE_SYN),
+                               .cwr = rare_of(c, f, SL_RARE_CWR),
+                               .ece = rare_of(c, f, SL_RARE_ECE),
+                               .subflow_gaps = rare_of(c, f, SL_RARE_SUBFLOW_GAP),
+                               .backward_stamps = rare_of(c, f, SL_RARE_BACKWARD_STAMP)};
+    for (int d = 0; d < 2; d++) {
+        uint32_t min = f->payload_min[d], max = f->payload_max[d];
+        t.bytes[d] = sum_of(c, f, SL_SUM_BYTES, d);
+        t.payload_bytes[d] = sum_of(c, f, SL_SUM_PAYLOAD, d);
+        t.l4_header_bytes[d] = sum_of(c, f, SL_SUM_L4_HEADER, d);
+        t.ip_header_bytes[d] = sum_of(c, f, SL_SUM_IP_HEADER, d);
+        t.urg[d] = rare_of(c, f, SL_RARE_URG + d);
+        t.rst[d] = rare_of(c, f, SL_RARE_RST + d);
+        t.retransmissions[d] = rare_of(c, f, SL_RARE_RETRANSMISSION + d);
+        t.overlaps[d] = rare_of(c, f, SL_RARE_OVERLAP + d);
+        t.payload_min[d] = min == SL_PAYLOAD_WIDE ? c->payload_min[d] : min;
+        t.payload_max[d] = max == SL_PAYLOAD_WIDE ? c->payload_max[d] : max;
+    }
+    return t;
 }

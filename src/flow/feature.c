@@ -284,11 +284,6 @@ static double std_of(uint64_t n, uint64_t sum, uint64_t sq)
     return sqrt(var_128(n, sum, sq));
 }
 
-static u128 join(uint64_t lo, uint64_t hi)
-{
-    return (u128)hi << 64 | lo;
-}
-
 // Of the gaps between n packets, which add up to sum_ns.
 static double gap_mean(uint64_t n, int64_t sum_ns)
 {
@@ -297,7 +292,7 @@ static double gap_mean(uint64_t n, int64_t sum_ns)
 
 static double gap_std(const struct sl_gaps *g, uint64_t n, int64_t sum_ns)
 {
-    return n > 2 ? sqrt(var_128(n - 1, (u128)(uint64_t)sum_ns, join(g->sq_lo, g->sq_hi))) / 1e3 : 0;
+    return n > 2 ? sqrt(var_128(n - 1, (u128)(uint64_t)sum_ns, sl_u96(g->squares))) / 1e3 : 0;
 }
 
 static double bulk_ratio(const struct sl_bulk *b, uint64_t what)
@@ -307,31 +302,48 @@ static double bulk_ratio(const struct sl_bulk *b, uint64_t what)
 
 static double bulk_rate(const struct sl_bulk *b)
 {
-    return b && b->duration_ns ? (double)b->size_bytes * 1e9 / (double)b->duration_ns : 0;
+    uint64_t duration_ns = b ? sl_u48(b->duration_ns) : 0;
+    return duration_ns ? (double)sl_u48(b->size_bytes) * 1e9 / (double)duration_ns : 0;
+}
+
+struct periods { // active or idle ones
+    uint64_t n, sum_ns, min_ns, max_ns;
+    u128 squares;
+};
+
+static struct periods periods_of(uint64_t n, const struct sl_periods *p, struct sl_u96 squares)
+{
+    return (struct periods){n, sl_u48(p->sum_ns), sl_u48(p->min_ns), sl_u48(p->max_ns),
+                            sl_u96(squares)};
 }
 
 // The last active period is closed here: it goes on until the flow ends.
-static struct sl_activity activity_of(const struct sl_engine *e, const struct sl_flow_state *f,
-                                      int64_t first_ns, int64_t last_ns)
+static struct periods active_of(const struct sl_activity *a, const struct sl_flow_state *f,
+                                int64_t first_ns, int64_t last_ns)
 {
-    const struct sl_activity *kept = sl_flow_activity(e, f);
-    struct sl_activity a = kept ? *kept : (struct sl_activity){.start_ns = first_ns};
-    int64_t len = last_ns - a.start_ns;
+    struct periods p = {0};
+    if (a)
+        p = periods_of(a->n_active, &a->active, a->active_squares);
+    int64_t len = last_ns - (a ? sl_flow_time_ns(f, a->start) : first_ns);
     if (len <= 0)
-        return a;
-    if (!a.n_active || len < a.active_min_ns)
-        a.active_min_ns = len;
-    if (len > a.active_max_ns)
-        a.active_max_ns = len;
-    a.n_active++;
-    a.active_sum_ns += len;
-    sl_sq_add(&a.active_sq_lo, &a.active_sq_hi, len);
-    return a;
+        return p;
+    uint64_t l = (uint64_t)len;
+    p.min_ns = p.n && p.min_ns < l ? p.min_ns : l;
+    p.max_ns = p.max_ns > l ? p.max_ns : l;
+    p.n++;
+    p.sum_ns += l;
+    p.squares += (u128)l * l;
+    return p;
 }
 
-static double std_ns(uint64_t n, int64_t sum, uint64_t lo, uint64_t hi)
+static double period_mean(const struct periods *p)
 {
-    return sqrt(var_128(n, (u128)(uint64_t)sum, join(lo, hi))) / 1e3;
+    return p->n ? us((int64_t)p->sum_ns) / (double)p->n : 0;
+}
+
+static double period_std(const struct periods *p)
+{
+    return sqrt(var_128(p->n, p->sum_ns, p->squares)) / 1e3;
 }
 
 #define SET_INT(v) .i = (int64_t)(v)
@@ -386,36 +398,39 @@ void sl_features_row(const struct sl_features *set, const struct sl_engine *e,
                                (size_t)(put_address(scratch->dst, &tuple.dst) - scratch->dst)};
     struct sl_text key_text = put_key(scratch->key, src_text, dst_text, &tuple);
     uint64_t nf = f->packets[0], nb = f->packets[1], n = nf + nb;
-    uint64_t bytes = f->payload_bytes[0] + f->payload_bytes[1];
+    struct sl_flow_totals t = sl_flow_totals(e, f);
+    uint64_t bytes = t.payload_bytes[0] + t.payload_bytes[1];
     int64_t first_ns = sl_flow_first_ns(f), last_ns = sl_flow_last_ns(f),
             duration_ns = last_ns - first_ns;
-    int64_t gaps_ns = last_ns - f->first_ns[f->state & SL_STATE_BEGAN_BACKWARD ? 1 : 0];
-    int64_t fwd_ns = f->last_ns[0] - f->first_ns[0], bwd_ns = f->last_ns[1] - f->first_ns[1];
-    double fwd_mean = mean_of(nf, f->payload_bytes[0]), bwd_mean = mean_of(nb, f->payload_bytes[1]);
+    int64_t gaps_ns = last_ns - f->base_ns;
+    int64_t other_first_ns = sl_flow_time_ns(f, f->other_first);
+    bool backward = f->state & SL_STATE_BEGAN_BACKWARD;
+    int64_t fwd_ns = sl_flow_time_ns(f, f->last[0]) - (backward ? other_first_ns : f->base_ns);
+    int64_t bwd_ns = sl_flow_time_ns(f, f->last[1]) - (backward ? f->base_ns : other_first_ns);
+    double fwd_mean = mean_of(nf, t.payload_bytes[0]), bwd_mean = mean_of(nb, t.payload_bytes[1]);
     double payload_mean = mean_of(n, bytes);
     double payload_var = var_128(n, bytes, (u128)f->payload_sq[0] + f->payload_sq[1]);
     bool only_f = !nb, only_b = !nf;
-    uint32_t payload_min = only_f || (!only_b && f->payload_min[0] < f->payload_min[1])
-                               ? f->payload_min[0]
-                               : f->payload_min[1];
-    uint32_t payload_max = only_f || (!only_b && f->payload_max[0] > f->payload_max[1])
-                               ? f->payload_max[0]
-                               : f->payload_max[1];
+    uint32_t payload_min = only_f || (!only_b && t.payload_min[0] < t.payload_min[1])
+                               ? t.payload_min[0]
+                               : t.payload_min[1];
+    uint32_t payload_max = only_f || (!only_b && t.payload_max[0] > t.payload_max[1])
+                               ? t.payload_max[0]
+                               : t.payload_max[1];
     const struct sl_bulk *bf = sl_flow_bulk(e, f, 0), *bb = sl_flow_bulk(e, f, 1);
-    double subflows = (double)f->subflow_gaps + 1;
+    double subflows = (double)t.subflow_gaps + 1;
     struct sl_earlier earlier = sl_flow_earlier(e, f);
-    struct sl_activity act = activity_of(e, f, first_ns, last_ns);
-    double active_mean = act.n_active ? us(act.active_sum_ns) / act.n_active : 0;
-    double active_std = std_ns(act.n_active, act.active_sum_ns, act.active_sq_lo, act.active_sq_hi);
-    double idle_mean = act.n_idle ? us(act.idle_sum_ns) / act.n_idle : 0;
-    double idle_std = std_ns(act.n_idle, act.idle_sum_ns, act.idle_sq_lo, act.idle_sq_hi);
+    const struct sl_activity *kept = sl_flow_activity(e, f);
+    struct periods active = active_of(kept, f, first_ns, last_ns), idle = {0};
+    if (kept)
+        idle = periods_of(kept->n_idle, &kept->idle, kept->idle_squares);
     bool icmp = tuple.proto == SL_PROTO_ICMP || tuple.proto == SL_PROTO_ICMPV6;
     union sl_value *v = scratch->all;
 #define F(profile, type, number, name, cic, unit, formula, value)                                  \
     *v++ = (union sl_value){SET_##type(value)};
 #include "flow/feature.def"
 #undef F
-    if (f->full)
+    if (sl_engine_settings(e)->full)
         full_values(f->full, sl_engine_settings(e)->sequence_packets, scratch, v);
     v += FULL_FEATURES;
 #define F(profile, type, number, name, cic, unit, formula, value)                                  \

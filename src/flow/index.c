@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flow/index.h"
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum { FIRST_BUCKETS = 1 << 10 };
 
@@ -10,14 +9,6 @@ static uint32_t *new_buckets(uint32_t n)
     uint32_t *b = sl_realloc(NULL, n * sizeof *b);
     memset(b, 0xff, n * sizeof *b); // SL_INDEX_NONE
     return b;
-}
-
-uint64_t sl_index_random_seed(void)
-{
-    uint64_t seed = 0;
-    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
-        seed = (uint64_t)(uintptr_t)&seed; // early in a boot; better than a constant
-    return seed;
 }
 
 void sl_index_init(struct sl_index *x, size_t node_bytes, uint64_t seed)
@@ -44,11 +35,11 @@ void sl_index_grow_buckets(struct sl_index *x)
     x->mask = x->mask * 2 + 1;
     free(x->buckets);
     x->buckets = new_buckets(x->mask + 1);
-    for (uint32_t n = 0; n < x->nodes; n++) {
+    for (uint32_t n = 0; n < x->used; n++) {
         struct sl_node *node = sl_index_at(x, n);
         if (node->list == SL_INDEX_LISTS)
             continue;
-        uint32_t *head = &x->buckets[node->hash & x->mask];
+        uint32_t *head = &x->buckets[sl_key_hash(&node->key, x->seed) & x->mask];
         node->chain = *head;
         *head = n;
     }
@@ -64,16 +55,16 @@ void sl_index_add_slab(struct sl_index *x)
     if (!x->slabs[used])
         abort();
     x->nodes += SL_INDEX_SLAB;
-    for (uint32_t i = SL_INDEX_SLAB; i-- > 0;) {
-        struct sl_node *node = sl_index_at(x, x->nodes - SL_INDEX_SLAB + i);
-        node->number = x->nodes - SL_INDEX_SLAB + i;
-        node->list = SL_INDEX_LISTS;
-        node->chain = x->free;
-        x->free = node->number;
-    }
+}
+
+void sl_index_forget(struct sl_index *x)
+{
+    free(x->buckets);
+    x->buckets = NULL;
 }
 
 size_t sl_index_bytes(const struct sl_index *x)
 {
-    return x->nodes * x->node_bytes + ((size_t)x->mask + 1) * sizeof *x->buckets;
+    size_t buckets = x->buckets ? (size_t)x->mask + 1 : 0;
+    return x->used * x->node_bytes + buckets * sizeof *x->buckets;
 }

@@ -16,11 +16,13 @@
 #pragma once
 #include "base/mem.h"
 #include "net/packet.h"
+#include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 enum {
     SL_INDEX_LISTS = 4,
-    SL_INDEX_SLAB_BITS = 9, // nodes per slab, as a power of two
+    SL_INDEX_SLAB_BITS = 11, // nodes per slab, as a power of two
     SL_INDEX_SLAB = 1 << SL_INDEX_SLAB_BITS,
 };
 #define SL_INDEX_NONE UINT32_MAX
@@ -30,19 +32,22 @@ struct sl_key {
 };
 struct sl_node { // the beginning of every flow's state: one cache line
     struct sl_key key;
-    uint32_t hash, number;
+    uint32_t number;
     uint32_t chain;        // next in the bucket, or in the free list
     uint32_t older, newer; // in its list
     uint8_t list;          // SL_INDEX_LISTS = not live
     bool low_initiates;    // the initiator is the smaller end of the key
-    uint8_t user[2];
+    uint8_t user[2];       // the owner's
+    uint32_t more;         // the owner's
 };
+static_assert(sizeof(struct sl_node) == 64, "a node is a cache line");
 struct sl_index {
     size_t node_bytes;
     uint64_t seed;
     uint8_t **slabs;
     size_t slabs_cap;
     uint32_t nodes; // in all slabs
+    uint32_t used;  // of them, the first: those behind were never touched, and cost no memory yet
     uint32_t live;  // in the hash
     uint32_t free;  // head of the free list
     uint32_t *buckets, mask;
@@ -53,8 +58,8 @@ void sl_index_init(struct sl_index *x, size_t node_bytes, uint64_t seed);
 void sl_index_done(struct sl_index *x);
 void sl_index_grow_buckets(struct sl_index *x);
 void sl_index_add_slab(struct sl_index *x);
+void sl_index_forget(struct sl_index *x);        // no node can be found, added or removed any more
 size_t sl_index_bytes(const struct sl_index *x); // memory held
-uint64_t sl_index_random_seed(void);
 
 static inline void *sl_index_at(const struct sl_index *x, uint32_t n)
 {
@@ -63,8 +68,11 @@ static inline void *sl_index_at(const struct sl_index *x, uint32_t n)
 
 static inline bool sl_tuple_src_is_low(const struct sl_tuple *u)
 {
-    int c = memcmp(u->src.b, u->dst.b, sizeof u->src.b);
-    return c ? c < 0 : u->sport <= u->dport;
+    uint64_t s[2], d[2];
+    memcpy(s, u->src.b, sizeof s);
+    memcpy(d, u->dst.b, sizeof d);
+    int i = s[0] == d[0];
+    return s[i] != d[i] ? be64toh(s[i]) < be64toh(d[i]) : u->sport <= u->dport;
 }
 
 static inline struct sl_key sl_key_of(const struct sl_tuple *u, bool low_first, uint16_t zone)
@@ -124,7 +132,7 @@ static inline void *sl_index_find(const struct sl_index *x, const struct sl_key 
 {
     for (uint32_t n = x->buckets[hash & x->mask]; n != SL_INDEX_NONE;) {
         struct sl_node *node = sl_index_at(x, n);
-        if (node->hash == hash && sl_key_equal(&node->key, k))
+        if (sl_key_equal(&node->key, k))
             return node;
         n = node->chain;
     }
@@ -170,15 +178,15 @@ static inline void *sl_index_add(struct sl_index *x, const struct sl_key *k, uin
 {
     if (x->live > x->mask)
         sl_index_grow_buckets(x);
-    if (x->free == SL_INDEX_NONE)
+    if (x->free == SL_INDEX_NONE && x->used == x->nodes)
         sl_index_add_slab(x);
-    struct sl_node *node = sl_index_at(x, x->free);
-    uint32_t number = x->free;
-    x->free = node->chain;
+    uint32_t number = x->free == SL_INDEX_NONE ? x->used++ : x->free;
+    struct sl_node *node = sl_index_at(x, number);
+    if (x->free != SL_INDEX_NONE)
+        x->free = node->chain;
     memset(node, 0, x->node_bytes);
     node->number = number;
     node->key = *k;
-    node->hash = hash;
     uint32_t *head = &x->buckets[hash & x->mask];
     node->chain = *head;
     *head = number;
@@ -191,7 +199,7 @@ static inline void *sl_index_add(struct sl_index *x, const struct sl_key *k, uin
 // given back.
 static inline void sl_index_remove(struct sl_index *x, struct sl_node *node)
 {
-    uint32_t *link = &x->buckets[node->hash & x->mask];
+    uint32_t *link = &x->buckets[sl_key_hash(&node->key, x->seed) & x->mask];
     while (*link != node->number)
         link = &((struct sl_node *)sl_index_at(x, *link))->chain;
     *link = node->chain;

@@ -22,7 +22,7 @@ const char *sl_dir_guess_name(enum sl_dir_guess g)
 
 void sl_pool_init(struct sl_pool *p, size_t bytes, size_t expected)
 {
-    *p = (struct sl_pool){.bytes = (bytes + 7) & ~(size_t)7, .free = SL_INDEX_NONE};
+    *p = (struct sl_pool){.bytes = (bytes + 3) & ~(size_t)3, .free = SL_INDEX_NONE};
     p->slabs_cap = (expected >> SL_POOL_SLAB_BITS) + 1;
     p->slabs = sl_alloc(p->slabs_cap * sizeof *p->slabs);
 }
@@ -38,7 +38,12 @@ void sl_pool_done(struct sl_pool *p)
     *p = (struct sl_pool){0};
 }
 
-// More pieces than flows at once: flows that ended wait while the trace's clock stands still.
+size_t sl_pool_bytes(const struct sl_pool *p)
+{
+    return p->used * p->bytes + p->slabs_cap * sizeof *p->slabs;
+}
+
+// More pieces than flows at once: flows that ended hold theirs until they were handed out.
 static void grow(struct sl_pool *p)
 {
     uint8_t **more = sl_alloc(2 * p->slabs_cap * sizeof *more);
@@ -55,17 +60,17 @@ static void add_slab(struct sl_pool *p)
         grow(p);
     p->slabs[used] = sl_realloc(NULL, slab * p->bytes);
     p->n += (uint32_t)slab;
-    for (uint32_t i = p->n; i-- > p->n - (uint32_t)slab;)
-        sl_pool_give(p, i);
 }
 
 uint32_t sl_pool_take(struct sl_pool *p)
 {
-    if (p->free == SL_INDEX_NONE)
+    if (p->free == SL_INDEX_NONE && p->used == p->n)
         add_slab(p);
-    uint32_t n = p->free;
+    bool fresh = p->free == SL_INDEX_NONE;
+    uint32_t n = fresh ? p->used++ : p->free;
     void *piece = sl_pool_at(p, n);
-    memcpy(&p->free, piece, sizeof p->free);
+    if (!fresh)
+        memcpy(&p->free, piece, sizeof p->free);
     memset(piece, 0, p->bytes);
     return n;
 }

@@ -6,6 +6,7 @@
  * Expiry does not depend on how often it is asked for: a packet that comes too late for its flow
  * ends it and opens a new one, whether or not sl_flow_table_expire got there first.
  */
+#include "base/hash.h"
 #include "base/mem.h"
 #include "flow/flow.h"
 #include "flow/index.h"
@@ -47,7 +48,7 @@ struct sl_flow_table *sl_flow_table_new(const struct sl_flow_options *opt)
     t->idle_ns[LIST_TCP] = or_default(t->opt.tcp_idle_ns, 120 * SECOND_NS);
     t->idle_ns[LIST_OTHER] = or_default(t->opt.udp_idle_ns, 60 * SECOND_NS);
     t->idle_ns[LIST_CLOSED] = or_default(t->opt.tcp_closed_ns, 5 * SECOND_NS);
-    sl_index_init(&t->index, sizeof(struct node), sl_index_random_seed());
+    sl_index_init(&t->index, sizeof(struct node), sl_hash_seed());
     return t;
 }
 
@@ -207,7 +208,7 @@ void sl_flow_table_drain(struct sl_flow_table *t)
 {
     size_t n = 0;
     struct node **all = sl_alloc((t->counts.live + 1) * sizeof *all);
-    for (uint32_t i = 0; i < t->index.nodes; i++) {
+    for (uint32_t i = 0; i < t->index.used; i++) {
         struct node *node = sl_index_at(&t->index, i);
         if (node->node.list < LISTS)
             all[n++] = node;

@@ -191,8 +191,9 @@ static uint16_t service_port(const struct sl_tuple *u, bool swapped)
     return swapped ? u->sport : u->dport;
 }
 
-static void note_beside(const struct job *j, const struct sl_flow_state *f,
-                        const struct sl_label_facts *facts, struct beside *out)
+static void note_beside(const struct job *j, const struct sl_engine *e,
+                        const struct sl_flow_state *f, const struct sl_label_facts *facts,
+                        struct beside *out)
 {
     struct sl_tuple u = sl_flow_tuple(f);
     const struct sl_truth_row *server = facts->truth.server, *client = facts->truth.client;
@@ -209,9 +210,9 @@ static void note_beside(const struct job *j, const struct sl_flow_state *f,
         .port = service_port(&u, false),
         .cls = f->label,
         .app = server && server->app[0] ? server->app : out->service,
-        .flows = f->segment == 0,
+        .flows = !(f->state & SL_STATE_CONTINUES),
         .packets = {f->packets[0], f->packets[1]},
-        .bytes = {f->bytes[0], f->bytes[1]},
+        .bytes = {sl_flow_sum(e, f, SL_SUM_BYTES, 0), sl_flow_sum(e, f, SL_SUM_BYTES, 1)},
         .first_ns = sl_flow_first_ns(f),
         .last_ns = sl_flow_last_ns(f),
         .statement = facts->truth.statement,
@@ -227,7 +228,7 @@ static void add_to_confusion(struct job *j, const struct beside *b)
     sl_confusion_add(j->confusion, e->proto, b->service_port, b->service, b->server, &one);
 }
 
-static bool add_to_ipfix(struct job *j, const struct sl_flow_state *f)
+static bool add_to_ipfix(struct job *j, const struct sl_engine *e, const struct sl_flow_state *f)
 {
     static const uint8_t reasons[SL_REASONS] = {
         [SL_REASON_FIN] = SL_IPFIX_END_OF_FLOW,     [SL_REASON_RST] = SL_IPFIX_END_OF_FLOW,
@@ -235,17 +236,18 @@ static bool add_to_ipfix(struct job *j, const struct sl_flow_state *f)
         [SL_REASON_EOF] = SL_IPFIX_FORCED,          [SL_REASON_PORT_REUSE] = SL_IPFIX_END_OF_FLOW,
         [SL_REASON_EVICTED] = SL_IPFIX_NO_RESOURCES};
     struct sl_tuple u = sl_flow_tuple(f);
-    struct sl_ipfix_flow x = {.ip_version = u.src.family,
-                              .protocol = u.proto,
-                              .end_reason = reasons[f->end],
-                              .source_port = u.sport,
-                              .destination_port = u.dport,
-                              .start_ns = sl_flow_first_ns(f),
-                              .end_ns = sl_flow_last_ns(f),
-                              .octets = {f->bytes[0], f->bytes[1]},
-                              .packets = {f->packets[0], f->packets[1]},
-                              .tcp_flags = {f->tcp_flags[0], f->tcp_flags[1]},
-                              .id = f->id};
+    struct sl_ipfix_flow x = {
+        .ip_version = u.src.family,
+        .protocol = u.proto,
+        .end_reason = reasons[f->end],
+        .source_port = u.sport,
+        .destination_port = u.dport,
+        .start_ns = sl_flow_first_ns(f),
+        .end_ns = sl_flow_last_ns(f),
+        .octets = {sl_flow_sum(e, f, SL_SUM_BYTES, 0), sl_flow_sum(e, f, SL_SUM_BYTES, 1)},
+        .packets = {f->packets[0], f->packets[1]},
+        .tcp_flags = {f->tcp_flags[0], f->tcp_flags[1]},
+        .id = f->id};
     memcpy(x.source, u.src.b, 16);
     memcpy(x.destination, u.dst.b, 16);
     return sl_ipfix_add(j->ipfix, &x, &j->err);
@@ -280,7 +282,7 @@ static void on_flow(void *ctx, const struct sl_engine *e, struct sl_flow_state *
     sl_labels_fill(j->labels, f, &facts, &labels);
     struct worker *w = &j->workers[SL_PASS_MAX_THREADS];
     j->failed =
-        !put_row(j, w, j->table, e, f, &labels, &j->err) || (j->ipfix && !add_to_ipfix(j, f));
+        !put_row(j, w, j->table, e, f, &labels, &j->err) || (j->ipfix && !add_to_ipfix(j, e, f));
 }
 
 static void make(void *ctx, int thread, int piece, const struct sl_engine *e,
@@ -301,7 +303,7 @@ static void make(void *ctx, int thread, int piece, const struct sl_engine *e,
         if (rows || beside)
             sl_labels_fill(j->labels, flows[i], &facts, &labels);
         if (beside)
-            note_beside(j, flows[i], &facts, &p->beside[i]);
+            note_beside(j, e, flows[i], &facts, &p->beside[i]);
         struct sl_error never; // a part is memory
         bool ok =
             j->in_order || put_row(j, &j->workers[thread], p->rows, e, flows[i], &labels, &never);
@@ -460,6 +462,9 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
                         json_pack("{s:I, s:I, s:I, s:o}", "total", (json_int_t)c->flows.flows,
                                   "peak_live", (json_int_t)c->flows.peak_live, "evicted",
                                   (json_int_t)c->flows.evicted, "ends", ends));
+    if (c->flows.zone_beyond)
+        json_object_set_new(s, "zones_beyond_packets",
+                            json_integer((json_int_t)c->flows.zone_beyond));
     if (j->opt->output)
         json_object_set_new(s, "rows", json_integer((json_int_t)j->rows));
     if (j->confusion)
@@ -564,10 +569,8 @@ static bool write_graph(struct job *j, struct sl_error *err)
     if (!j->graph)
         return true;
     const char *path = j->opt->graph, *ending = graph_ending(path, err);
-    if (!strcmp(ending, ".json")) {
-        SL_AUTO(sl_json_decref) json_t *g = sl_flow_graph_json(j->graph, 0);
-        return sl_json_save(path, g, err);
-    }
+    if (!strcmp(ending, ".json"))
+        return sl_flow_graph_save_json(j->graph, 0, path, err);
     if (!strcmp(ending, ".svg")) {
         SL_AUTO(sl_json_decref) json_t *g = sl_flow_graph_json(j->graph, PICTURE_EDGES);
         SL_AUTO(sl_free_str) char *svg = sl_graph_svg(g, err);

@@ -12,6 +12,9 @@
 #include "base/table.h"
 #include "base/units.h"
 #include "classes/classes.h"
+#include "export/number.h"
+#include "export/out.h"
+#include "export/text.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -41,6 +44,7 @@ struct sl_flow_graph {
     SL_VEC(struct node) nodes;
     SL_VEC(struct edge) edges;
     struct index by_node, by_edge;
+    uint64_t seed; // what is written does not depend on it
     struct edge other;
 };
 
@@ -49,6 +53,7 @@ struct sl_flow_graph *sl_flow_graph_new(const struct sl_flow_graph_options *opt)
     struct sl_flow_graph *g = sl_alloc(sizeof *g);
     if (opt)
         g->max = *opt;
+    g->seed = sl_hash_seed();
     g->max.max_nodes = g->max.max_nodes ? g->max.max_nodes : MAX_NODES;
     g->max.max_edges = g->max.max_edges ? g->max.max_edges : MAX_EDGES;
     struct index *both[] = {&g->by_node, &g->by_edge};
@@ -72,10 +77,12 @@ void sl_flow_graph_free(struct sl_flow_graph *g)
 
 // ---- adding ------------------------------------------------------------------------------------
 
-static uint64_t hash_node(const struct node *n)
+static uint64_t hash_node(const struct sl_flow_graph *g, const struct node *n)
 {
-    return n->who ? sl_fnv1a(&n->who->node, sizeof n->who->node)
-                  : sl_fnv1a(n->addr.b, n->addr.family == 6 ? 16 : 4);
+    uint64_t w[3] = {n->who ? n->who->node : 0, 0, n->who ? 0 : n->addr.family};
+    if (!n->who)
+        memcpy(w, n->addr.b, sizeof n->addr.b);
+    return sl_hash_words(w, 3, g->seed);
 }
 
 static bool same_node(const struct node *a, const struct node *b)
@@ -84,10 +91,11 @@ static bool same_node(const struct node *a, const struct node *b)
                             : !a->who && !b->who && sl_addr_equal(&a->addr, &b->addr);
 }
 
-static uint64_t hash_edge(const struct edge *e)
+static uint64_t hash_edge(const struct sl_flow_graph *g, const struct edge *e)
 {
-    const uint32_t key[] = {e->src, e->dst, (uint32_t)e->proto << 16 | e->port, (uint32_t)e->cls};
-    return sl_fnv1a(key, sizeof key);
+    const uint64_t w[] = {(uint64_t)e->src << 32 | e->dst,
+                          (uint64_t)e->proto << 48 | (uint64_t)e->port << 32 | (uint32_t)e->cls};
+    return sl_hash_words(w, 2, g->seed);
 }
 
 static bool same_edge(const struct edge *a, const struct edge *b)
@@ -103,7 +111,8 @@ static void grow(struct index *x, const struct sl_flow_graph *g)
     x->at = sl_alloc(x->size * sizeof *x->at);
     size_t n = x == &g->by_node ? g->nodes.len : g->edges.len;
     for (size_t k = 0; k < n; k++) {
-        uint64_t h = x == &g->by_node ? hash_node(&g->nodes.at[k]) : hash_edge(&g->edges.at[k]);
+        uint64_t h =
+            x == &g->by_node ? hash_node(g, &g->nodes.at[k]) : hash_edge(g, &g->edges.at[k]);
         size_t i = h & (x->size - 1);
         while (x->at[i])
             i = (i + 1) & (x->size - 1);
@@ -116,7 +125,7 @@ static int64_t node_of(struct sl_flow_graph *g, const struct sl_addr *addr,
 {
     struct node want = {*addr, who};
     struct index *x = &g->by_node;
-    size_t i = hash_node(&want) & (x->size - 1);
+    size_t i = hash_node(g, &want) & (x->size - 1);
     for (; x->at[i]; i = (i + 1) & (x->size - 1))
         if (same_node(&g->nodes.at[x->at[i] - 1], &want))
             return x->at[i] - 1;
@@ -132,7 +141,7 @@ static int64_t node_of(struct sl_flow_graph *g, const struct sl_addr *addr,
 static struct edge *edge_of(struct sl_flow_graph *g, const struct edge *want)
 {
     struct index *x = &g->by_edge;
-    size_t i = hash_edge(want) & (x->size - 1);
+    size_t i = hash_edge(g, want) & (x->size - 1);
     for (; x->at[i]; i = (i + 1) & (x->size - 1))
         if (same_edge(&g->edges.at[x->at[i] - 1], want))
             return &g->edges.at[x->at[i] - 1];
@@ -423,6 +432,21 @@ static json_t *clean(const char *text)
     return j;
 }
 
+enum { NUMBERS = 9 };
+static const char *const number_names[NUMBERS] = {"proto",      "port",         "flows",
+                                                  "packets_up", "packets_down", "bytes_up",
+                                                  "bytes_down", "first_ns",     "last_ns"};
+struct numbers {
+    int64_t at[NUMBERS];
+};
+
+static struct numbers numbers_of(const struct edge *e)
+{
+    return (struct numbers){{e->proto, e->port, (int64_t)e->flows, (int64_t)e->packets[0],
+                             (int64_t)e->packets[1], (int64_t)e->bytes[0], (int64_t)e->bytes[1],
+                             e->first_ns, e->last_ns}};
+}
+
 static json_t *edge_json(const struct view *v, const struct edge *e)
 {
     json_t *j = json_object();
@@ -430,20 +454,9 @@ static json_t *edge_json(const struct view *v, const struct edge *e)
     json_object_set_new(j, "dst", clean(v->nodes[e->dst].id));
     json_object_set_new(j, "class", json_string(e->cls ? sl_class_name(e->cls) : ""));
     json_object_set_new(j, "app", clean(e->app));
-    const struct {
-        const char *name;
-        uint64_t value;
-    } numbers[] = {{"proto", e->proto},
-                   {"port", e->port},
-                   {"flows", e->flows},
-                   {"packets_up", e->packets[0]},
-                   {"packets_down", e->packets[1]},
-                   {"bytes_up", e->bytes[0]},
-                   {"bytes_down", e->bytes[1]},
-                   {"first_ns", (uint64_t)e->first_ns},
-                   {"last_ns", (uint64_t)e->last_ns}};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        json_object_set_new(j, numbers[i].name, json_integer((json_int_t)numbers[i].value));
+    struct numbers all = numbers_of(e);
+    for (int k = 0; k < NUMBERS; k++)
+        json_object_set_new(j, number_names[k], json_integer(all.at[k]));
     json_object_set_new(j, "statement",
                         e->statement > 0 ? json_integer(e->statement - 1) : json_null());
     return j;
@@ -465,6 +478,97 @@ json_t *sl_flow_graph_json(const struct sl_flow_graph *g, size_t most)
         json_array_append_new(edges, edge_json(&v, &v.edges[i]));
     look_away(&v);
     return json_pack("{s:o, s:o}", "nodes", nodes, "edges", edges);
+}
+
+// The same in a file, without a value in memory for each word: a trace has many edges.
+static void put_key(struct sl_out *o, bool first, const char *key)
+{
+    size_t len = strlen(key);
+    char *p = sl_out_need(o, len + 16);
+    p += sprintf(p, "%s\n      \"", first ? "" : ",");
+    memcpy(p, key, len);
+    p += len;
+    memcpy(p, "\": ", 3);
+    o->len = (size_t)(p + 3 - o->buf);
+}
+
+static void put_text(struct sl_out *o, bool first, const char *key, const char *text)
+{
+    put_key(o, first, key);
+    size_t len = strlen(text);
+    char *p = sl_out_need(o, SL_JSON_TEXT_ROOM(len));
+    o->len = (size_t)(sl_json_put_text(p, text, len) - o->buf);
+}
+
+static void put_number(struct sl_out *o, const char *key, int64_t v)
+{
+    put_key(o, false, key);
+    char *p = sl_out_need(o, SL_INT_ROOM);
+    o->len = (size_t)(sl_number_i64(p, v) - o->buf);
+}
+
+static void put_words(struct sl_out *o, const char *words)
+{
+    sl_out_add(o, words, strlen(words));
+}
+
+static bool put_nodes(struct sl_out *o, const struct view *v, struct sl_error *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < v->n_nodes; i++) {
+        const char *values[NODE_COLUMNS];
+        node_values(&v->nodes[i], values);
+        put_words(o, i ? ",\n    {" : "\n    {");
+        for (int c = 0; c < NODE_COLUMNS; c++)
+            put_text(o, !c, node_columns[c], values[c]);
+        put_words(o, "\n    }");
+        ok = sl_out_begin(o, err);
+    }
+    return ok;
+}
+
+static bool put_edges(struct sl_out *o, const struct view *v, struct sl_error *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < v->n_edges; i++) {
+        const struct edge *e = &v->edges[i];
+        put_words(o, i ? ",\n    {" : "\n    {");
+        put_text(o, true, "src", v->nodes[e->src].id);
+        put_text(o, false, "dst", v->nodes[e->dst].id);
+        put_text(o, false, "class", e->cls ? sl_class_name(e->cls) : "");
+        put_text(o, false, "app", e->app);
+        struct numbers all = numbers_of(e);
+        for (int k = 0; k < NUMBERS; k++)
+            put_number(o, number_names[k], all.at[k]);
+        if (e->statement > 0)
+            put_number(o, "statement", e->statement - 1);
+        else {
+            put_key(o, false, "statement");
+            put_words(o, "null");
+        }
+        put_words(o, "\n    }");
+        ok = sl_out_begin(o, err);
+    }
+    return ok;
+}
+
+bool sl_flow_graph_save_json(const struct sl_flow_graph *g, size_t most, const char *path,
+                             struct sl_error *err)
+{
+    struct sl_out o;
+    if (!sl_out_open(&o, path, false, err))
+        return false;
+    struct view v = look(g, most);
+    put_words(&o, "{\n  \"nodes\": [");
+    bool ok = put_nodes(&o, &v, err);
+    put_words(&o, v.n_nodes ? "\n  ],\n  \"edges\": [" : "],\n  \"edges\": [");
+    ok = ok && put_edges(&o, &v, err);
+    put_words(&o, v.n_edges ? "\n  ]\n}\n" : "]\n}\n");
+    look_away(&v);
+    if (ok)
+        return sl_out_close(&o, err);
+    sl_out_abort(&o);
+    return false;
 }
 
 // ---- CSV ---------------------------------------------------------------------------------------

@@ -53,6 +53,8 @@ void sl_flow_graph_size(const struct sl_flow_graph *g, struct sl_flow_graph_size
 // from 0 there, or null. Nodes of unknown hosts stand in columns "clients", "relays" and "servers",
 // "(other)" in one called "the rest".
 json_t *sl_flow_graph_json(const struct sl_flow_graph *g, size_t most);
+SL_MUST_USE bool sl_flow_graph_save_json(const struct sl_flow_graph *g, size_t most,
+                                         const char *path, struct sl_error *err);
 // The same columns, with a header line; statement from 1 as in flow tables.
 SL_MUST_USE bool sl_flow_graph_csv(const struct sl_flow_graph *g, size_t most, FILE *out,
                                    struct sl_error *err);

@@ -15,7 +15,7 @@
  * flows that ended in it are turned into what the caller makes of them, piece by piece. So a batch
  * costs one meeting of all threads.
  */
-enum { BATCH_ONE = 1024, BATCH_MANY = 2048, SPINS = 4000 };
+enum { BATCH_ONE = 1024, BATCH_MANY = 8192, SPINS = 4000 };
 enum { CHUNKS = BATCH_MANY / SL_CHUNK, ROUND = SL_PASS_PIECES * SL_PASS_PIECE_FLOWS };
 
 struct batch {
@@ -392,14 +392,29 @@ static void next_round(struct pass *p, size_t max)
     p->n_ready -= r->n;
 }
 
-static bool one_batch(struct pass *p)
+static void collect(struct pass *p)
+{
+    sl_engine_release(p->engine);
+    p->ready = sl_engine_collect(p->engine, &p->n_ready);
+}
+
+// Flows that ended are handed out up to the last round that is ready, which waits for a phase.
+static void hand_out_many(struct pass *p)
 {
     next_round(p, ROUND);
-    for (; p->n_ready; next_round(p, ROUND)) // many ended at once
+    while (p->round.n == ROUND) { // many ended at once
         run_phase(p, false);
+        if (!p->n_ready)
+            collect(p);
+        next_round(p, ROUND);
+    }
+}
+
+static bool one_batch(struct pass *p)
+{
+    hand_out_many(p);
     run_phase(p, true);
-    sl_engine_release(p->engine);
-    p->ready = sl_engine_collect(p->engine, p->now->end_clock_ns, &p->n_ready);
+    collect(p);
     struct batch *was = p->now;
     p->now = p->next;
     p->next = was;
@@ -409,10 +424,10 @@ static bool one_batch(struct pass *p)
 static bool hand_out_rest(struct pass *p)
 {
     do {
-        next_round(p, ROUND);
+        hand_out_many(p);
         run_phase(p, false);
+        collect(p);
     } while (p->n_ready || p->round.n || p->round.made);
-    sl_engine_release(p->engine);
     return !p->opt->after_batch || p->opt->after_batch(p->opt->ctx, p->err);
 }
 
@@ -420,7 +435,8 @@ static bool drain(struct pass *p)
 {
     if (!hand_out_rest(p))
         return false;
-    p->ready = sl_engine_drain(p->engine, p->clock_ns, &p->n_ready);
+    sl_engine_drain(p->engine, p->clock_ns);
+    collect(p);
     return hand_out_rest(p);
 }
 

@@ -75,13 +75,12 @@ static void on_packet(void *ctx, int thread, struct sl_flow_state *s, const stru
 static void on_flow(void *ctx, const struct sl_engine *e, struct sl_flow_state *s)
 {
     struct filler *f = ctx;
-    (void)e;
     struct sl_sample_flow *k = &f->set->flows.at[number_of(s)];
     k->start_ns = sl_flow_first_ns(s);
     k->duration_ns = sl_flow_last_ns(s) - k->start_ns;
     for (int d = 0; d < 2; d++) {
         k->packets[d] = s->packets[d];
-        k->bytes[d] = s->bytes[d];
+        k->bytes[d] = sl_flow_sum(e, s, SL_SUM_BYTES, d);
     }
     uint64_t n = k->packets[0] + k->packets[1];
     if (n > 1)

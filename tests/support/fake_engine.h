@@ -26,7 +26,8 @@ struct fake_route {
 struct fake_engine {
     char folder[64], path[96];
     struct fake_route routes[32];
-    struct sl_str asked; // one "METHOD PATH\n" for each request
+    struct sl_str asked;  // one "METHOD PATH\n" for each request; see fake_asked
+    pthread_mutex_t lock; // of asked
     pthread_t thread;
     int fd;
 };
@@ -64,7 +65,9 @@ static inline void fake_serve(struct fake_engine *f, int fd)
     char method[16] = "", path[2048] = "", request[2100];
     if (sscanf(sl_str_text(&in), "%15s %2047s", method, path) == 2) {
         snprintf(request, sizeof request, "%s %s", method, path);
+        pthread_mutex_lock(&f->lock);
         sl_str_addf(&f->asked, "%s\n", request);
+        pthread_mutex_unlock(&f->lock);
         struct fake_route missing = {.status = 404, .body = "{\"message\":\"No such thing\"}"};
         struct fake_route *r = fake_match(f, request);
         r = r ? r : &missing;
@@ -76,6 +79,14 @@ static inline void fake_serve(struct fake_engine *f, int fd)
     }
     sl_str_done(&in);
     close(fd);
+}
+
+// What was asked until now; for a test whose requests have all been answered.
+static inline struct sl_str *fake_asked(struct fake_engine *f)
+{
+    pthread_mutex_lock(&f->lock);
+    pthread_mutex_unlock(&f->lock);
+    return &f->asked;
 }
 
 static inline void *fake_thread(void *ctx)
@@ -93,6 +104,7 @@ static inline void fake_start(struct fake_engine *f)
     if (!mkdtemp(f->folder))
         abort();
     snprintf(f->path, sizeof f->path, "%s/engine.sock", f->folder);
+    pthread_mutex_init(&f->lock, NULL);
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     sl_copy(at.sun_path, sizeof at.sun_path, f->path);
     f->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

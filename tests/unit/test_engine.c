@@ -97,7 +97,8 @@ static void containers_are_inspected_and_sorted_by_name(void **state)
     assert_int_equal(c->nets[0].prefix_len, 27);
     assert_int_equal(c->nets[1].ipv4, 0);
     // {"label":["sluice.run=r 1"]}
-    assert_non_null(strstr(f.asked.text, "%7B%22label%22%3A%5B%22sluice.run%3Dr%201%22%5D%7D"));
+    assert_non_null(
+        strstr(fake_asked(&f)->text, "%7B%22label%22%3A%5B%22sluice.run%3Dr%201%22%5D%7D"));
     sl_container_list_done(&l);
     close_fake(e, &f);
 }
@@ -168,7 +169,7 @@ static void a_name_cannot_leave_its_place_in_a_path(void **state)
     struct sl_error err = {0};
     bool present;
     assert_true(sl_engine_remove(e, "../networks/n?x=1", &err));
-    assert_non_null(strstr(f.asked.text, "/containers/..%2Fnetworks%2Fn%3Fx%3D1?force=1"));
+    assert_non_null(strstr(fake_asked(&f)->text, "/containers/..%2Fnetworks%2Fn%3Fx%3D1?force=1"));
     assert_false(sl_engine_image_present(e, "../containers/c", &present, NULL, &err));
     assert_int_equal(err.code, SL_EINPUT);
     close_fake(e, &f);
@@ -252,7 +253,7 @@ static void a_sweep_takes_containers_then_networks_then_volumes(void **state)
     assert_true(sl_engine_sweep(e, SL_LABEL_RUN, "r", &containers, &networks, &err));
     assert_int_equal(containers, 2);
     assert_int_equal(networks, 1);
-    const char *c = strstr(f.asked.text, "DELETE /containers/c1?force=1&v=1"), *n, *v;
+    const char *c = strstr(fake_asked(&f)->text, "DELETE /containers/c1?force=1&v=1"), *n, *v;
     assert_non_null(c);
     assert_non_null(n = strstr(c, "DELETE /networks/n1"));
     assert_non_null(strstr(n, "POST /networks/n1/disconnect"));
@@ -449,9 +450,9 @@ static void a_registry_out_of_reach_is_asked_once(void **state)
     assert_int_equal(sl_pull(e, "r1.example/gone:1", why, sizeof why, &err), SL_PULL_REFUSED);
     assert_int_equal(sl_pull(e, "r1.example/a:1", why, sizeof why, &err), SL_PULL_UNREACHABLE);
     assert_non_null(strstr(why, "no such host"));
-    sl_str_clear(&f.asked);
+    sl_str_clear(fake_asked(&f));
     assert_int_equal(sl_pull(e, "r1.example/b:1", why, sizeof why, &err), SL_PULL_UNREACHABLE);
-    assert_string_equal(sl_str_text(&f.asked), ""); // not asked again
+    assert_string_equal(sl_str_text(fake_asked(&f)), ""); // not asked again
     close_fake(e, &f);
 }
 
@@ -472,8 +473,9 @@ static void the_kit_never_takes_a_name_that_another_image_has(void **state)
     k->engine = e;
     k->kit_dir = sl_strdup("/nonexistent");
     assert_true(sl_kit_make(k, sl_kit_named(k, "postgres"), false, &err));
-    assert_non_null(strstr(f.asked.text, "/tag?repo=postgres&tag=15")); // our own older one: moved
-    assert_null(strstr(f.asked.text, "/tag?repo=postgres&tag=14"));
+    assert_non_null(
+        strstr(fake_asked(&f)->text, "/tag?repo=postgres&tag=15")); // our own older one: moved
+    assert_null(strstr(fake_asked(&f)->text, "/tag?repo=postgres&tag=14"));
     sl_images_free(k);
     close_fake(e, &f);
 }

@@ -358,6 +358,37 @@ static void a_parquet_file_begins_and_ends_as_one(void **state)
     free(text);
 }
 
+// Each page is a frame of zstd, and each row group has a page of words and one that points at them.
+// Lists of 300 times "1000000000000000000" and a space take 6,003 bytes with their length: eleven
+// of them reach 64 KiB, so 110 rows are ten groups.
+static void long_lists_fill_row_groups(void **state)
+{
+    (void)state;
+    char *path = sl_format("%s/lists.parquet", folder);
+    static const struct sl_column list = {.name = "l", .type = SL_COL_LIST};
+    struct sl_export_options opt = {
+        .format = SL_EXPORT_PARQUET, .path = path, .group_bytes = 64 << 10};
+    struct sl_error err = {0};
+    struct sl_export *x = sl_export_open(&opt, &list, 1, &err);
+    assert_non_null(x);
+    int64_t numbers[300];
+    for (int i = 0; i < 300; i++)
+        numbers[i] = INT64_C(1000000000000000000);
+    union sl_value row = {.l = {numbers, 300}};
+    for (int i = 0; i < 110; i++) {
+        numbers[0]++;
+        assert_true(sl_export_row(x, &row, &err));
+    }
+    assert_true(sl_export_close(x, &err));
+    size_t len, pages = 0;
+    char *bytes;
+    assert_true(sl_read_file(path, 1 << 20, &bytes, &len, &err));
+    for (size_t i = 0; i + 4 <= len; i++)
+        pages += !memcmp(bytes + i, "\x28\xb5\x2f\xfd", 4);
+    assert_int_equal(pages, 20);
+    free(bytes), free(path);
+}
+
 static void java_reals_have_words_for_what_is_not_finite(void **state)
 {
     (void)state;
@@ -441,6 +472,7 @@ int main(void)
         cmocka_unit_test(a_numpy_array_says_its_fields_and_rows),
         cmocka_unit_test(a_numpy_array_to_a_pipe_has_the_same_bytes),
         cmocka_unit_test(a_parquet_file_begins_and_ends_as_one),
+        cmocka_unit_test(long_lists_fill_row_groups),
         cmocka_unit_test(java_reals_have_words_for_what_is_not_finite),
         cmocka_unit_test(ipfix_is_refused_with_a_remedy_where_it_is_not_built),
         cmocka_unit_test(a_file_that_may_not_grow_leaves_nothing),

@@ -46,14 +46,18 @@ static void set_up(struct bench *b, const struct sl_engine_options *opt)
     b->scratch = sl_feature_scratch_new();
 }
 
-static void keep_rows(struct bench *b, struct sl_flow_state *const *flows, size_t n)
+static void keep_rows(struct bench *b)
 {
-    for (size_t i = 0; i < n; i++) {
-        union sl_value *row = sl_alloc(b->n_columns * sizeof *row);
-        sl_features_row(b->features, b->engine, flows[i], NULL, b->scratch, row);
-        *SL_PUSH(&b->rows) = row;
+    size_t n;
+    struct sl_flow_state *const *flows;
+    while (flows = sl_engine_collect(b->engine, &n), n) {
+        for (size_t i = 0; i < n; i++) {
+            union sl_value *row = sl_alloc(b->n_columns * sizeof *row);
+            sl_features_row(b->features, b->engine, flows[i], NULL, b->scratch, row);
+            *SL_PUSH(&b->rows) = row;
+        }
+        sl_engine_release(b->engine);
     }
-    sl_engine_release(b->engine);
 }
 
 // What was put in goes through the engine in one batch.
@@ -69,17 +73,14 @@ static void flush(struct bench *b)
         sl_engine_update(b->engine, p, b->slots.at, chunks, n_chunks, b->clock_ns, 0);
     free(chunks);
     b->slots.len = 0;
-    size_t ready;
-    struct sl_flow_state *const *flows = sl_engine_collect(b->engine, b->clock_ns, &ready);
-    keep_rows(b, flows, ready);
+    keep_rows(b);
 }
 
 static void finish(struct bench *b)
 {
     flush(b);
-    size_t n;
-    struct sl_flow_state *const *flows = sl_engine_drain(b->engine, b->clock_ns, &n);
-    keep_rows(b, flows, n);
+    sl_engine_drain(b->engine, b->clock_ns);
+    keep_rows(b);
 }
 
 static void tear_down(struct bench *b)
@@ -523,7 +524,144 @@ an_answer_with_an_earlier_stamp_does_not_make_the_mean_gap_larger_than_the_large
     tear_down(&b);
 }
 
-// Flows that ended wait as long as the clock stands still, however many they are.
+// Two flows of each partition live, of 200,000 that come at one moment: what is kept must not grow
+// with them. Each is ended by a newcomer, so their order is that of the newcomers' packets.
+static void a_clock_that_stands_still_costs_no_memory(void **state)
+{
+    (void)state;
+    enum { N = 200000, BATCH = 2048, LIVE = 2 * SL_PARTITIONS };
+    struct bench b;
+    struct sl_engine_options opt = {.max_flows = LIVE};
+    set_up(&b, &opt);
+    struct sl_engine_counts early, late;
+    for (uint32_t i = 0; i < N; i++) {
+        struct sl_packet p = packet(i, 1, 0xffffffff, 2, SL_PROTO_UDP, S, 1);
+        put(&b, &p);
+        if (b.slots.len == BATCH)
+            flush(&b);
+        if (i + 1 == 2 * BATCH)
+            sl_engine_counts(b.engine, &early);
+    }
+    flush(&b);
+    sl_engine_counts(b.engine, &late);
+    assert_int_equal(late.flows, N);
+    assert_int_equal(late.evicted, N - LIVE);
+    assert_int_equal(b.rows.len, N - LIVE); // nothing waits for the clock
+    assert_true(late.memory_bytes < 2 * early.memory_bytes);
+    finish(&b);
+    assert_int_equal(b.rows.len, N);
+    tear_down(&b);
+}
+
+// flows.md section 8. Ten packets of each flow: a bulk of four each way, then a pause of six
+// seconds, so that a flow has every piece that flows commonly have. 65,536 flows in 65,536 buckets.
+static void a_flow_with_bulks_both_ways_and_a_pause_takes_512_bytes(void **state)
+{
+    (void)state;
+    enum { FLOWS = 65536, BATCH = 4096 };
+    static const struct {
+        int64_t at_ms;
+        bool back;
+    } steps[] = {{0, 0},    {400, 0},  {800, 0},  {1200, 0},  {1600, 1},
+                 {2000, 1}, {2400, 1}, {2800, 1}, {10000, 0}, {10400, 1}};
+    struct bench b;
+    set_up(&b, NULL);
+    for (size_t k = 0; k < sizeof steps / sizeof *steps; k++)
+        for (uint32_t i = 0; i < FLOWS; i++) {
+            int64_t t = S + steps[k].at_ms * MS + (int64_t)i;
+            struct sl_packet p = steps[k].back
+                                     ? packet(0xffffff, 443, i, 40000, SL_PROTO_TCP, t, 100)
+                                     : packet(i, 40000, 0xffffff, 443, SL_PROTO_TCP, t, 100);
+            p.tcp_seq = 1000 + 100 * (uint32_t)k;
+            put(&b, &p);
+            if (b.slots.len == BATCH)
+                flush(&b);
+        }
+    flush(&b);
+    struct sl_engine_counts c;
+    sl_engine_counts(b.engine, &c);
+    assert_int_equal(c.live, FLOWS);
+    finish(&b);
+    sl_engine_counts(b.engine, &c);
+    assert_true(c.memory_bytes <= UINT64_C(512) * FLOWS); // also when all are sorted at the end
+    assert_near(real(&b, 9, "bwd_bulk_packets_avg"), 4.0);
+    assert_near(real(&b, 9, "idle_max_us"), 7.2e6); // 10000 - 2800 ms
+    tear_down(&b);
+}
+
+static void what_outgrows_its_field_is_carried(void **state)
+{
+    (void)state;
+    enum { N = 140000 }; // more than two times 65,536
+    struct bench b;
+    set_up(&b, NULL);
+    for (uint32_t i = 0; i < N; i++) {
+        struct sl_packet p = packet(1, 1, 2, 2, SL_PROTO_TCP, S + (int64_t)i * MS, 0);
+        p.tcp_flags = ACK | SL_TCP_ECE | SL_TCP_URG;
+        p.wire_bytes = 70000;
+        p.payload_bytes = i % 2 ? 69000 : 68000; // as an offloading card hands them over
+        p.tcp_seq = 5;
+        put(&b, &p);
+        if (b.slots.len == 4096)
+            flush(&b);
+    }
+    finish(&b);
+    assert_int_equal(b.rows.len, 1);
+    assert_int_equal(whole(&b, 0, "segment"), 0);
+    assert_int_equal(whole(&b, 0, "conn_id"), 0);
+    assert_int_equal(whole(&b, 0, "ece_flags"), N);
+    assert_int_equal(whole(&b, 0, "fwd_urg"), N);
+    assert_int_equal(whole(&b, 0, "fwd_retransmissions"),
+                     N - 2); // all but the first of each length
+    assert_int_equal(whole(&b, 0, "fwd_bytes"), INT64_C(70000) * N);
+    assert_int_equal(whole(&b, 0, "fwd_payload_bytes"), INT64_C(68500) * N);
+    assert_int_equal(whole(&b, 0, "fwd_payload_max"), 69000);
+    assert_int_equal(whole(&b, 0, "fwd_payload_min"), 68000);
+    tear_down(&b);
+}
+
+static void payloads_of_all_sizes_have_their_minimum_and_maximum(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {65534, 65535, 65536, 70000, 1};
+    for (size_t first = 0; first < 5; first++)
+        for (size_t second = 0; second < 5; second++) {
+            struct bench b;
+            set_up(&b, NULL);
+            uint32_t x = sizes[first], y = sizes[second];
+            struct sl_packet p = packet(1, 1, 2, 2, SL_PROTO_UDP, S, x);
+            put(&b, &p);
+            p = packet(1, 1, 2, 2, SL_PROTO_UDP, S, y);
+            put(&b, &p);
+            finish(&b);
+            assert_int_equal(whole(&b, 0, "fwd_payload_min"), x < y ? x : y);
+            assert_int_equal(whole(&b, 0, "fwd_payload_max"), x > y ? x : y);
+            tear_down(&b);
+        }
+}
+
+// SL_TIME_BACK_NS is 2^48 - 1 - 259,200e9 ns: 22,274.976710655 s, some six hours.
+static void a_stamp_of_the_day_before_counts_as_six_hours_before(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct sl_engine_options opt = {.active_ns = SL_ENGINE_MAX_TIMEOUT_NS};
+    set_up(&b, &opt);
+    int64_t now = 400000 * S;
+    struct sl_packet p = packet(1, 1, 2, 2, SL_PROTO_UDP, now, 10);
+    put(&b, &p);
+    p = packet(2, 2, 1, 1, SL_PROTO_UDP, now - 86400 * S, 10);
+    put(&b, &p);
+    p = packet(1, 1, 2, 2, SL_PROTO_UDP, now + S, 10);
+    put(&b, &p);
+    finish(&b);
+    assert_int_equal(b.rows.len, 1);
+    assert_int_equal(whole(&b, 0, "backward_stamps"), 1);
+    assert_int_equal(whole(&b, 0, "start_ns"), now - INT64_C(22274976710655));
+    assert_int_equal(whole(&b, 0, "end_ns"), now + S);
+    tear_down(&b);
+}
+
 static void a_pool_holds_more_than_was_expected_and_its_pieces_stay_where_they_are(void **state)
 {
     (void)state;
@@ -585,16 +723,46 @@ static void vlans_and_interfaces_are_kept_apart_unless_merged(void **state)
     }
 }
 
+// 256 interfaces with 273 VLANs each are 69,888 pairs; all send the same packet, twice.
+static void more_vlans_than_can_be_told_apart_are_counted(void **state)
+{
+    (void)state;
+    enum { INTERFACES = 256, VLANS = 273, APART = 65534, BEYOND = INTERFACES * VLANS - APART };
+    struct bench b;
+    set_up(&b, NULL);
+    for (int turn = 0; turn < 2; turn++)
+        for (uint16_t i = 0; i < INTERFACES; i++)
+            for (uint16_t v = 1; v <= VLANS; v++) {
+                struct sl_packet p = packet(1, 1, 2, 2, SL_PROTO_UDP, S, 1);
+                p.interface = i;
+                p.vlan = v;
+                put(&b, &p);
+                if (b.slots.len == 4096)
+                    flush(&b);
+            }
+    finish(&b);
+    struct sl_engine_counts c;
+    sl_engine_counts(b.engine, &c);
+    assert_int_equal(c.zone_beyond, 2 * BEYOND);
+    assert_int_equal(b.rows.len, APART + 1);
+    assert_int_equal(whole(&b, 0, "vlan"), 1);
+    assert_int_equal(whole(&b, 0, "fwd_packets"), 2);
+    assert_int_equal(whole(&b, APART, "fwd_packets"), 2 * BEYOND);
+    assert_int_equal(whole(&b, APART, "vlan"), 0);
+    tear_down(&b);
+}
+
 // ---- properties
 // ----------------------------------------------------------------------------------
 
-static void random_packets(struct bench *b, uint64_t seed, size_t n, size_t batch)
+static void random_packets(struct bench *b, uint64_t seed, size_t n, size_t batch,
+                           bool clock_stands)
 {
     struct sl_rng rng = sl_rng_stream(seed, "test.engine", 0);
     int64_t now = S;
     for (size_t i = 0; i < n; i++) {
         uint64_t pause = sl_rng_below(&rng, 1000);
-        now += (int64_t)(pause * pause * pause * 60); // up to 60 s, mostly little
+        now += clock_stands ? 0 : (int64_t)(pause * pause * pause * 60); // to 60 s, mostly little
         uint64_t back = sl_rng_below(&rng, 20) == 0 ? sl_rng_below(&rng, 2000) : 0;
         uint64_t who = sl_rng_below(&rng, 40);
         bool turn = sl_rng_below(&rng, 2);
@@ -623,12 +791,13 @@ static void the_rows_do_not_depend_on_batches_and_nothing_is_lost(void **state)
     static const size_t batches[] = {1, 37, 256, 1000, 5000};
     const uint64_t seed = 20261125;
     print_message("# seed %llu\n", (unsigned long long)seed);
-    for (int limited = 0; limited < 2; limited++) {
+    for (int turn = 0; turn < 4; turn++) {
         struct bench first;
+        bool limited = turn & 1, stands = turn & 2;
         struct sl_engine_options opt = {.max_flows = limited ? SL_PARTITIONS : 0,
                                         .active_ns = 300 * S};
         set_up(&first, &opt);
-        random_packets(&first, seed, 5000, batches[0]);
+        random_packets(&first, seed, 5000, batches[0], stands);
         int64_t packets = 0;
         for (size_t i = 0; i < first.rows.len; i++)
             packets += whole(&first, i, "fwd_packets") + whole(&first, i, "bwd_packets");
@@ -636,7 +805,7 @@ static void the_rows_do_not_depend_on_batches_and_nothing_is_lost(void **state)
         for (size_t k = 1; k < sizeof batches / sizeof *batches; k++) {
             struct bench b;
             set_up(&b, &opt);
-            random_packets(&b, seed, 5000, batches[k]);
+            random_packets(&b, seed, 5000, batches[k], stands);
             assert_int_equal(b.rows.len, first.rows.len);
             for (size_t i = 0; i < b.rows.len; i++)
                 for (size_t c = 0; c < b.n_columns; c++)
@@ -696,9 +865,15 @@ int main(void)
         cmocka_unit_test(a_clock_that_runs_backwards_is_counted_and_does_no_harm),
         cmocka_unit_test(
             an_answer_with_an_earlier_stamp_does_not_make_the_mean_gap_larger_than_the_largest),
+        cmocka_unit_test(a_clock_that_stands_still_costs_no_memory),
+        cmocka_unit_test(a_flow_with_bulks_both_ways_and_a_pause_takes_512_bytes),
+        cmocka_unit_test(what_outgrows_its_field_is_carried),
+        cmocka_unit_test(payloads_of_all_sizes_have_their_minimum_and_maximum),
+        cmocka_unit_test(a_stamp_of_the_day_before_counts_as_six_hours_before),
         cmocka_unit_test(a_pool_holds_more_than_was_expected_and_its_pieces_stay_where_they_are),
         cmocka_unit_test(equal_addresses_are_told_apart_by_port),
         cmocka_unit_test(vlans_and_interfaces_are_kept_apart_unless_merged),
+        cmocka_unit_test(more_vlans_than_can_be_told_apart_are_counted),
         cmocka_unit_test(the_rows_do_not_depend_on_batches_and_nothing_is_lost),
         cmocka_unit_test(time_outs_that_would_overflow_are_refused),
         cmocka_unit_test(every_column_is_described_once),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/mem.h"
 #include "classes/classes.h"
 #include "measure/graph.h"
 #include "stats/report.h"
@@ -8,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 // cmocka wants the headers above first.
 #include <cmocka.h>
 
@@ -196,6 +198,32 @@ static void a_service_is_one_node_whatever_its_addresses(void **state)
     sl_truth_free(t);
 }
 
+// As jansson lays the value out, which is written at once otherwise.
+static void the_file_in_json_has_the_bytes_of_the_value_in_json(void **state)
+{
+    (void)state;
+    struct sl_truth *t = book();
+    for (int filled = 0; filled < 2; filled++) {
+        struct sl_flow_graph *g = filled ? known(t) : sl_flow_graph_new(NULL);
+        char path[] = "/tmp/sluice-graph-XXXXXX";
+        close(mkstemp(path));
+        struct sl_error err = {0};
+        assert_true(sl_flow_graph_save_json(g, 0, path, &err));
+        FILE *in = fopen(path, "r");
+        char got[8192];
+        got[fread(got, 1, sizeof got - 1, in)] = '\0';
+        fclose(in);
+        unlink(path);
+        json_t *j = sl_flow_graph_json(g, 0);
+        char *text = json_dumps(j, JSON_INDENT(2)), *want = sl_format("%s\n", text);
+        assert_string_equal(got, want);
+        free(text), free(want);
+        json_decref(j);
+        sl_flow_graph_free(g);
+    }
+    sl_truth_free(t);
+}
+
 static void mermaid_text_cannot_break_out_of_its_quotes(void **state)
 {
     (void)state;
@@ -243,6 +271,7 @@ int main(void)
         cmocka_unit_test(the_order_of_adding_does_not_show),
         cmocka_unit_test(what_goes_beyond_the_bounds_is_counted_in_other),
         cmocka_unit_test(a_service_is_one_node_whatever_its_addresses),
+        cmocka_unit_test(the_file_in_json_has_the_bytes_of_the_value_in_json),
         cmocka_unit_test(mermaid_text_cannot_break_out_of_its_quotes),
         cmocka_unit_test(an_empty_graph_and_a_full_disk),
     };

@@ -64,7 +64,7 @@ static struct sl_flow_state flow(unsigned src, unsigned sport, unsigned dst, uns
     f.node.low_initiates = low;
     f.guess = (uint8_t)guess;
     f.packets[0] = 1;
-    f.first_ns[0] = f.last_ns[0] = t_ns;
+    sl_flow_begin(&f, t_ns);
     return f;
 }
 

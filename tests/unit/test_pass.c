@@ -108,11 +108,11 @@ static void on_flow(void *ctx, const struct sl_engine *e, struct sl_flow_state *
 {
     struct rows *r = ctx;
     struct sl_tuple u = sl_flow_tuple(f);
-    (void)e;
     r->n++;
     sl_str_addf(&r->text, "%" PRIu64 " %u:%u>%u:%u/%u %u,%u %" PRIu64 ",%" PRIu64 " %s\n", f->id,
                 u.src.b[3], u.sport, u.dst.b[3], u.dport, u.proto, f->packets[0], f->packets[1],
-                f->bytes[0], f->bytes[1], sl_end_reason_name(f->end));
+                sl_flow_sum(e, f, SL_SUM_BYTES, 0), sl_flow_sum(e, f, SL_SUM_BYTES, 1),
+                sl_end_reason_name(f->end));
 }
 
 static bool begin(void *ctx, unsigned threads, int64_t first_ns, struct sl_error *err)
