@@ -7,10 +7,14 @@
 #include "cli/cli.h"
 #include "measure/samples.h"
 #include "stats/compare.h"
+#include <float.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-struct words {
+#define NOT_GIVEN UINT64_MAX
+
+struct words { // reals are -1 when not given
     const char *html, *services, *truth, *wavelet, *tunnels;
     const char *columns[16], *columns_a[16], *columns_b[16];
     uint64_t packets, splits, classes, first_octave;
@@ -18,9 +22,81 @@ struct words {
     bool strict;
 };
 
-static bool fill(const struct words *w, const struct sl_cli *cli, struct sl_compare_options *o,
-                 struct sl_error *err)
+/*
+ * An option that could not have an effect is a misunderstanding, and said: what is for traces
+ * beside two tables, what is for tables beside a trace.
+ */
+static bool all_have_effect(const struct words *w, char **paths, struct sl_error *err)
 {
+    bool a = sl_samples_is_table(paths[0]), b = sl_samples_is_table(paths[1]);
+    static const char *const both = "both are tables", *const none = "neither is a table";
+    const struct {
+        bool wrong;
+        const char *option, *why;
+    } checks[] = {
+        {a && b && w->packets != NOT_GIVEN, "--packets", both},
+        {a && b && w->tunnels, "--tunnels", both},
+        {a && b && w->truth, "--truth", both},
+        {a && b && w->services, "--services", both},
+        {!a && !b && w->columns[0], "--column", none},
+        {!a && w->columns_a[0], "--column-a", "A is no table"},
+        {!b && w->columns_b[0], "--column-b", "B is no table"},
+    };
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+        if (!checks[i].wrong)
+            continue;
+        sl_fail(err, SL_EUSAGE, "%s has no effect here: %s", checks[i].option, checks[i].why);
+        sl_hint(err, "leave %s away", checks[i].option);
+        return false;
+    }
+    return true;
+}
+
+static bool numbers_are_some(struct words *w, struct sl_error *err)
+{
+    const struct {
+        const char *option;
+        uint64_t *n;
+    } numbers[] = {{"packets", &w->packets},
+                   {"splits", &w->splits},
+                   {"classes", &w->classes},
+                   {"first-octave", &w->first_octave}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (*numbers[i].n == 0) {
+            sl_fail(err, SL_EUSAGE, "--%s cannot be 0", numbers[i].option);
+            sl_hint(err, "leave it away for the default");
+            return false;
+        }
+        if (*numbers[i].n == NOT_GIVEN)
+            *numbers[i].n = 0;
+    }
+    return true;
+}
+
+// sl_compare takes 0 for "not given"; a bound of 0 is the least that is more.
+static double bound(double x)
+{
+    return x < 0 ? 0 : x > 0 ? x : DBL_MIN;
+}
+
+static bool spares_inputs(const char *page, char **paths, struct sl_error *err)
+{
+    struct stat in, out;
+    for (int i = 0; page && stat(page, &out) == 0 && i < 2; i++)
+        if (stat(paths[i], &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino) {
+            sl_fail(err, SL_EUSAGE, "'%s' is compared: the page would take its place", page);
+            sl_hint(err, "give --html another name");
+            return false;
+        }
+    return true;
+}
+
+static bool fill(struct words *w, const struct sl_cli *cli, char **paths,
+                 struct sl_compare_options *o, struct sl_error *err)
+{
+    if (!all_have_effect(w, paths, err) || !numbers_are_some(w, err) ||
+        !spares_inputs(w->html, paths, err))
+        return false;
     if (w->wavelet && strcmp(w->wavelet, "haar") && strcmp(w->wavelet, "db3")) {
         sl_fail(err, SL_EUSAGE, "there is no wavelet '%s' here", w->wavelet);
         sl_hint(err, "take db3 (blind to trends) or haar");
@@ -34,17 +110,17 @@ static bool fill(const struct words *w, const struct sl_cli *cli, struct sl_comp
                        SL_COMPARE_MAX_SPLITS);
     *o = (struct sl_compare_options){.seed = cli->seed,
                                      .splits = (int)w->splits,
-                                     .factor = w->factor,
-                                     .min_effect = w->min_effect,
+                                     .factor = bound(w->factor),
+                                     .min_effect = bound(w->min_effect),
                                      .haar = w->wavelet && !strcmp(w->wavelet, "haar"),
                                      .j1 = (int)w->first_octave,
                                      .max_classes = w->classes,
-                                     .max_mean_jsd = w->mean_jsd,
-                                     .max_mean_nw1 = w->mean_nw1,
-                                     .max_mean_ks = w->mean_ks,
-                                     .max_jsd = w->jsd,
-                                     .max_nw1 = w->nw1,
-                                     .max_ks = w->ks,
+                                     .max_mean_jsd = bound(w->mean_jsd),
+                                     .max_mean_nw1 = bound(w->mean_nw1),
+                                     .max_mean_ks = bound(w->mean_ks),
+                                     .max_jsd = bound(w->jsd),
+                                     .max_nw1 = bound(w->nw1),
+                                     .max_ks = bound(w->ks),
                                      .fail_if_different = w->strict};
     return true;
 }
@@ -52,12 +128,16 @@ static bool fill(const struct words *w, const struct sl_cli *cli, struct sl_comp
 static bool load(const char *path, const struct words *w, const char *const *columns,
                  const struct sl_labels *labels, struct sl_sample_set *set, struct sl_error *err)
 {
+    const char *all[2 * 16 + 1] = {0}; // of one role the last counts
+    size_t n = 0;
+    for (int i = 0; i < 16 && w->columns[i]; i++)
+        all[n++] = w->columns[i];
+    for (int i = 0; i < 16 && columns[i]; i++)
+        all[n++] = columns[i];
     struct sl_samples_options o = {.labels = labels,
                                    .outer = w->tunnels && !strcmp(w->tunnels, "outer"),
                                    .max_packets = w->packets,
-                                   .columns = columns[0]      ? columns
-                                              : w->columns[0] ? w->columns
-                                                              : NULL};
+                                   .columns = n ? all : NULL};
     if (sl_samples_load(path, &o, set, err))
         return true;
     return !err->file[0] && !strstr(err->msg, path) ? sl_within(err, "%s", path) : false;
@@ -102,7 +182,18 @@ static void show(const struct sl_cli *cli, const struct sl_comparison *c, const 
 
 int sl_cmd_compare(struct sl_cli *cli, int argc, char **argv)
 {
-    struct words w = {0};
+    struct words w = {.packets = NOT_GIVEN,
+                      .splits = NOT_GIVEN,
+                      .classes = NOT_GIVEN,
+                      .first_octave = NOT_GIVEN,
+                      .factor = -1,
+                      .min_effect = -1,
+                      .mean_jsd = -1,
+                      .mean_nw1 = -1,
+                      .mean_ks = -1,
+                      .jsd = -1,
+                      .nw1 = -1,
+                      .ks = -1};
     const struct sl_opt opts[] = {
         {"html", 0, SL_OPT_TEXT, "FILE", "write the report as one self-contained page", &w.html},
         {"fail-if-different", 0, SL_OPT_FLAG, NULL, "exit with 6 when the verdict is 'different'",
@@ -146,7 +237,7 @@ int sl_cmd_compare(struct sl_cli *cli, int argc, char **argv)
         return status;
     struct sl_error err = {0};
     struct sl_compare_options o;
-    if (!fill(&w, cli, &o, &err))
+    if (!fill(&w, cli, argv, &o, &err))
         return sl_cli_fail(cli, &err);
     struct sl_comparison *c = compare(argv, &w, &o, &err);
     if (!c || (w.html && !write_page(c, w.html, line, &err))) {

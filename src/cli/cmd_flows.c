@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NOT_GIVEN UINT64_MAX
+
 struct words { // options as they were written
     const char *semantics, *profile, *format, *names, *features, *output, *tunnels, *interface;
     const char *services, *truth, *graph, *rates;
@@ -60,7 +62,8 @@ static bool choose(const struct words *w, struct sl_flows_options *o, bool json,
                                           .only = w->features,
                                           .labels = true};
     o->output = w->no_table ? NULL : w->output ? w->output : "-";
-    o->format = json && !w->output ? SL_EXPORT_JSONL : SL_EXPORT_CSV;
+    bool to_stdout = !w->output || !strcmp(w->output, "-");
+    o->format = json && to_stdout ? SL_EXPORT_JSONL : SL_EXPORT_CSV;
     if (w->format && !strcmp(w->format, "ipfix"))
         o->ipfix = true;
     else if (w->format && !sl_export_format_of(w->format, &o->format)) {
@@ -97,15 +100,110 @@ static bool times_are_some(const struct words *w, struct sl_error *err)
     return true;
 }
 
+// 0 would be taken for "not given"; threads are 0 on purpose, for one per processor.
+static bool numbers_are_some(struct words *w, struct sl_error *err)
+{
+    const struct {
+        const char *option;
+        uint64_t *n;
+    } numbers[] = {{"bulk-packets", &w->bulk}, {"max-flows", &w->max_flows},
+                   {"packets", &w->packets},   {"sequence", &w->sequence},
+                   {"ring", &w->ring},         {"snaplen", &w->snaplen}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (*numbers[i].n == 0) {
+            sl_fail(err, SL_EUSAGE, "--%s cannot be 0", numbers[i].option);
+            sl_hint(err, "leave it away for the default");
+            return false;
+        }
+        if (*numbers[i].n == NOT_GIVEN)
+            *numbers[i].n = 0;
+    }
+    return true;
+}
+
+/*
+ * An option that could not have an effect is a misunderstanding, and said. Asked before defaults
+ * are filled in. What fits CICFlowMeter's semantics is measure/flows.h's to say.
+ */
+static bool all_have_effect(const struct words *w, const struct sl_flows_options *o, bool json,
+                            struct sl_error *err)
+{
+    bool trace = o->input != NULL, live = !trace, to_stdout = o->output && !strcmp(o->output, "-");
+    bool full = o->features.profile == SL_PROFILE_FULL, beside = w->graph || w->rates;
+    bool table = !w->no_table, rows = table && !o->ipfix;
+    bool zeek = rows && o->format == SL_EXPORT_ZEEK, names = rows && (!zeek || !full);
+    bool labels = rows && (!zeek || w->features);
+    static const char *const only_live = "it is for --interface",
+                             *const no_table = "there is --no-table",
+                             *const of_ipfix = "the fields of IPFIX records are fixed",
+                             *const of_zeek = "names in a Zeek log are Zeek's";
+    const struct {
+        bool wrong;
+        const char *option, *why;
+    } checks[] = {
+        {trace && w->ring != NOT_GIVEN, "--ring", only_live},
+        {trace && w->snaplen != NOT_GIVEN, "--snaplen", only_live},
+        {trace && w->duration >= 0, "--duration", only_live},
+        {live && w->hash, "--hash", "an interface is no file"},
+        {trace && w->hash && !strcmp(o->input, "-"), "--hash", "a pipe is no file"},
+        {w->sequence != NOT_GIVEN && !full, "--sequence", "it is for --profile full"},
+        {w->rates_bin >= 0 && !w->rates, "--rates-bin", "it is for --rates"},
+        {!table && w->output, "--output", no_table},
+        {!table && w->format, "--format", no_table},
+        {!table && w->features, "--features", no_table},
+        {!table && w->names, "--names", no_table},
+        {!table && w->sequence != NOT_GIVEN, "--sequence", no_table},
+        {!table && w->dpi, "--dpi", "its labels are columns of the table, and there is --no-table"},
+        {!labels && w->truth && !beside && !w->confusion, "--truth",
+         "there is no table with labels, --graph, --rates or --confusion"},
+        {!labels && !names && w->services && !beside && !w->confusion, "--services",
+         "there is no table with labels, --graph, --rates or --confusion"},
+        {o->ipfix && w->features, "--features", of_ipfix},
+        {o->ipfix && w->names, "--names", of_ipfix},
+        {o->ipfix && w->profile, "--profile", of_ipfix},
+        {o->ipfix && w->dpi, "--dpi", of_ipfix},
+        {zeek && w->names, "--names", of_zeek},
+        {zeek && w->dpi && !w->features, "--dpi",
+         "its labels come into a Zeek log when --features names them"},
+        {json && to_stdout && (o->ipfix || o->format != SL_EXPORT_JSONL), "--json",
+         "the table on standard output has another --format"},
+    };
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+        if (!checks[i].wrong)
+            continue;
+        sl_fail(err, SL_EUSAGE, "%s has no effect here: %s", checks[i].option, checks[i].why);
+        sl_hint(err, "leave %s away, or see 'sluice flows --help' for what it goes with",
+                checks[i].option);
+        return false;
+    }
+    return true;
+}
+
+// Two results in one file: the second would take the place of the first.
+static bool files_differ(const struct words *w, struct sl_error *err)
+{
+    const char *const files[] = {w->output, w->graph, w->rates};
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = i + 1; k < 3; k++)
+            if (files[i] && files[k] && !strcmp(files[i], files[k])) {
+                sl_fail(err, SL_EUSAGE, "'%s' is asked for twice", files[i]);
+                sl_hint(err, "the table, --graph and --rates need names of their own");
+                return false;
+            }
+    return true;
+}
+
 static int64_t given(int64_t ns)
 {
     return ns > 0 ? ns : 0;
 }
 
-static bool fill(const struct words *w, const struct sl_cli *cli, struct sl_flows_options *o,
+static bool fill(struct words *w, const struct sl_cli *cli, struct sl_flows_options *o,
                  struct sl_error *err)
 {
-    if (!choose(w, o, cli->json, err) || !times_are_some(w, err))
+    if (!choose(w, o, cli->json, err) || !times_are_some(w, err) ||
+        !all_have_effect(w, o, cli->json, err) || !numbers_are_some(w, err) ||
+        !files_differ(w, err))
         return false;
     if (w->max_flows > UINT32_MAX || w->sequence > 255 || w->bulk > 255 || w->threads > 64 ||
         w->snaplen > 262144)
@@ -209,6 +307,11 @@ static void warn_of_losses(const json_t *s)
                 " TCP segments were too many to remember: a repetition of one of them is "
                 "not counted as a retransmission",
                 num(json_object_get(s, "cic"), "segments_not_kept"));
+    int64_t outside = num(json_object_get(s, "rates"), "packets_outside");
+    if (outside)
+        sl_warn("%" PRId64 " packets are missing from the rates, too far from the "
+                "trace's beginning; is a clock wrong? A longer --rates-bin reaches farther",
+                outside);
     if (num(p, "fragments_without_first"))
         sl_warn("%" PRId64
                 " later fragments came without their first: they count as flows with port 0",
@@ -237,7 +340,13 @@ int sl_cmd_flows(struct sl_cli *cli, int argc, char **argv)
                       .subflow = -1,
                       .bulk_gap = -1,
                       .duration = -1,
-                      .rates_bin = -1};
+                      .rates_bin = -1,
+                      .bulk = NOT_GIVEN,
+                      .max_flows = NOT_GIVEN,
+                      .packets = NOT_GIVEN,
+                      .sequence = NOT_GIVEN,
+                      .ring = NOT_GIVEN,
+                      .snaplen = NOT_GIVEN};
     const struct sl_opt opts[] = {
         {"output", 'o', SL_OPT_TEXT, "FILE", "where the table goes (default: standard output)",
          &w.output},
@@ -302,6 +411,9 @@ int sl_cmd_flows(struct sl_cli *cli, int argc, char **argv)
     int status = sl_cli_parse(cli, opts, sizeof opts / sizeof opts[0], argc, argv, 0, 1, &n);
     if (status >= 0)
         return status;
+    if (w.list && (n || w.interface))
+        return sl_cli_usage(cli,
+                            "--list-features reads nothing: leave the trace or --interface away");
     if (w.list)
         return list_features(cli);
     if ((n == 1) == (w.interface != NULL))

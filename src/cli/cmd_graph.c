@@ -30,12 +30,14 @@ int sl_cmd_graph(struct sl_cli *cli, int argc, char **argv)
         return status;
     if (strcmp(tunnels, "inner") && strcmp(tunnels, "outer"))
         return sl_cli_usage(cli, "--tunnels is inner or outer, not '%s'", tunnels);
+    if (threads > 64)
+        return sl_cli_usage(cli, "--threads is at most 64");
     struct sl_flows_options o = {.input = argv[0],
                                  .graph = output,
                                  .truth = truth,
                                  .services = services,
                                  .outer = !strcmp(tunnels, "outer"),
-                                 .threads = (unsigned)(threads > 64 ? 64 : threads),
+                                 .threads = (unsigned)threads,
                                  .engine.seed = cli->seed,
                                  .seed = cli->seed,
                                  .command_line = line};

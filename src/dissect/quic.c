@@ -320,8 +320,8 @@ static enum sl_quic_result open_initials(const uint8_t *datagram, size_t len,
         out->opened = true;
         read_frames(p.version, plain, n, h);
     }
-    if (!out->opened)
-        return SL_QUIC_DONE;
+    if (!out->opened) // 0-RTT may overtake an Initial, or come between two
+        return h->keyed || out->type == SL_QUIC_0RTT ? SL_QUIC_NEED_MORE : SL_QUIC_DONE;
     size_t run = whole_run(h);
     enum sl_tls_result tls =
         run ? sl_dissect_tls_handshake(h->bytes, run, &out->tls) : SL_TLS_NEED_MORE;

@@ -750,10 +750,18 @@ static void count(struct sl_engine *e, struct partition *t, struct sl_flow_state
     sl_index_touch(&t->index, &f->node, f->end == SL_REASON_NONE ? LIST_OPEN : LIST_CLOSING);
 }
 
+// So far one side has asked, and nobody answered: the other's SYN crosses it (RFC 9293 figure 7).
+static bool only_asked(const struct sl_flow_state *f, int d)
+{
+    return !f->packets[!d] && f->tcp_flags[d] & SL_TCP_SYN &&
+           !(f->tcp_flags[d] & (SL_TCP_ACK | SL_TCP_FIN | SL_TCP_RST));
+}
+
 // Is this packet the first of another connection between the same ends?
 static bool reuses(const struct sl_flow_state *f, int d, const struct sl_packet *p)
 {
-    if (p->tuple.proto != SL_PROTO_TCP || p->fragment_offset || !asks(p->tcp_flags))
+    if (p->tuple.proto != SL_PROTO_TCP || p->fragment_offset || !asks(p->tcp_flags) ||
+        only_asked(f, !d))
         return false;
     return !(f->state & (SL_STATE_SEQ_FORWARD << d)) || p->tcp_seq != f->isn[d];
 }

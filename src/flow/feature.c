@@ -54,25 +54,6 @@ enum {
 #undef F
 };
 
-// What Zeek calls the same thing, for conn.log.
-static const struct {
-    const char *name, *zeek, *type;
-} zeek_names[] = {
-    {"start_ns", "ts", "time"},
-    {"flow_id", "uid", "string"},
-    {"src_ip", "id.orig_h", "addr"},
-    {"src_port", "id.orig_p", "port"},
-    {"dst_ip", "id.resp_h", "addr"},
-    {"dst_port", "id.resp_p", "port"},
-    {"protocol", "proto", "enum"},
-    {"label_iana", "service", "string"},
-    {"duration_us", "duration", "interval"},
-    {"fwd_payload_bytes", "orig_bytes", "count"},
-    {"bwd_payload_bytes", "resp_bytes", "count"},
-    {"fwd_packets", "orig_pkts", "count"},
-    {"bwd_packets", "resp_pkts", "count"},
-};
-
 struct sl_features {
     struct sl_feature_set set;
     struct sl_column columns[FEATURES];
@@ -132,9 +113,6 @@ static void take(struct sl_features *x, int i)
     struct sl_column *c = &x->columns[x->n];
     *c = table[i].column;
     c->source = table[i].cic_name[0] ? "CICFlowMeter" : "Sluice";
-    for (size_t k = 0; k < sizeof zeek_names / sizeof *zeek_names; k++)
-        if (!strcmp(zeek_names[k].name, c->name))
-            c->zeek_name = zeek_names[k].zeek, c->zeek_type = zeek_names[k].type;
     if (x->set.cic_names && table[i].cic_name[0])
         c->name = table[i].cic_name;
     x->from[x->n++] = (uint16_t)i;

@@ -10,6 +10,7 @@
  */
 #include "flow/full.h"
 #include "base/mem.h"
+#include "dissect/quic.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ enum { FIRST_HEAD = 2048, MOST_TRIES = 24 };
 struct sl_full_pool {
     struct sl_pool pieces;
     uint32_t n_sequence;
+    uint32_t hellos; // kept now
 };
 
 struct sl_full_pool *sl_full_pool_new(uint32_t sequence_packets, size_t max)
@@ -41,11 +43,19 @@ static void free_facts(struct sl_flow_facts *f)
         free(texts[i]);
 }
 
-static void free_piece(struct sl_flow_full *full)
+static void drop_hello(struct sl_full_pool *pool, struct sl_flow_full *full)
+{
+    pool->hellos -= full->hello != NULL;
+    free(full->hello);
+    full->hello = NULL;
+}
+
+static void free_piece(struct sl_full_pool *pool, struct sl_flow_full *full)
 {
     free_facts(&full->facts);
     free(full->head[0]);
     free(full->head[1]);
+    drop_hello(pool, full);
 }
 
 void sl_full_pool_free(struct sl_full_pool *pool)
@@ -68,7 +78,7 @@ struct sl_flow_full *sl_full_open(struct sl_full_pool *pool)
 
 void sl_full_close(struct sl_full_pool *pool, struct sl_flow_full *full)
 {
-    free_piece(full);
+    free_piece(pool, full);
     sl_pool_give(&pool->pieces, full->number);
 }
 
@@ -115,17 +125,27 @@ struct segment {
     bool sync; // SYN, FIN or RST
 };
 
+/*
+ * Asked and answered: SYN, SYN-ACK, ACK; or, when both ask at once (RFC 9293 figure 7), each SYN is
+ * answered by the other's SYN-ACK.
+ */
 static void note_handshake(struct sl_flow_full *x, const struct sl_packet *p, int dir)
 {
     uint8_t f = p->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK | SL_TCP_RST);
     if (f == SL_TCP_SYN && dir == SL_FORWARD && !x->synack_ns) {
         x->syn_ns = p->ts_ns; // of the last SYN: the answer is to it, most likely
+    } else if (f == SL_TCP_SYN && dir == SL_BACKWARD && !x->synack_ns) {
+        x->crossing_ns = p->ts_ns;
+    } else if (f == (SL_TCP_SYN | SL_TCP_ACK) && dir == SL_FORWARD && x->crossing_ns) {
+        if (x->handshake_client_ns < 0)
+            x->handshake_client_ns = p->ts_ns - x->crossing_ns;
     } else if (f == (SL_TCP_SYN | SL_TCP_ACK) && dir == SL_BACKWARD) {
         if (x->handshake_client_ns < 0)
             x->synack_ns = p->ts_ns;
         if (x->syn_ns && x->handshake_ns < 0)
             x->handshake_ns = p->ts_ns - x->syn_ns;
-    } else if (f == SL_TCP_ACK && dir == SL_FORWARD && x->synack_ns && x->handshake_client_ns < 0) {
+    } else if (f == SL_TCP_ACK && dir == SL_FORWARD && x->synack_ns && !x->crossing_ns &&
+               x->handshake_client_ns < 0) {
         x->handshake_client_ns = p->ts_ns - x->synack_ns;
     }
 }
@@ -313,7 +333,8 @@ static bool in_order(struct sl_flow_full *x, const struct sl_packet *p, int dir)
         return true;
     if (!x->side[dir].seen || (!x->tries[dir] && !x->head_len[dir])) {
         // The stream's first bytes, when the SYN was seen; else whatever comes first.
-        x->head_next[dir] = p->tcp_seq + p->payload_bytes;
+        x->head_next[dir] =
+            p->tcp_seq + ((p->tcp_flags & SL_TCP_SYN) != 0) + p->payload_bytes; // RFC 7413
         return true;
     }
     if (p->tcp_seq != x->head_next[dir])
@@ -334,8 +355,30 @@ static void keep_head(struct sl_flow_full *x, const struct sl_packet *p, int dir
     x->head_len[dir] += n;
 }
 
-static void note_payload(struct sl_flow_full *x, const struct sl_flow_state *f,
-                         const struct sl_packet *p, int dir)
+/*
+ * One datagram; what it begins is kept for the next of the same side. The datagram that shows that
+ * a hello goes on is opened twice, so that those flows pay whose hello does.
+ */
+static enum sl_l7_result look_at_datagram(struct sl_full_pool *pool, struct sl_flow_full *x,
+                                          const struct sl_tuple *u, const struct sl_packet *p,
+                                          int dir, struct sl_l7 *facts)
+{
+    struct sl_quic_hello *hello = x->hello_dir == dir ? x->hello : NULL;
+    enum sl_l7_result r =
+        sl_dissect_datagram(u->sport, u->dport, p->payload, p->payload_captured, hello, facts);
+    if (hello && r == SL_L7_NOTHING)
+        return SL_L7_NEED_MORE; // came in between
+    if (r != SL_L7_NEED_MORE || x->hello || pool->hellos == SL_FULL_HELLOS)
+        return r;
+    x->hello = sl_alloc(sizeof *x->hello);
+    x->hello_dir = (uint8_t)dir;
+    pool->hellos++;
+    return sl_dissect_datagram(u->sport, u->dport, p->payload, p->payload_captured, x->hello,
+                               facts);
+}
+
+static void note_payload(struct sl_full_pool *pool, struct sl_flow_full *x,
+                         const struct sl_flow_state *f, const struct sl_packet *p, int dir)
 {
     if (x->done[dir] || !p->payload_captured || p->fragment_offset || !in_order(x, p, dir))
         return;
@@ -348,7 +391,9 @@ static void note_payload(struct sl_flow_full *x, const struct sl_flow_state *f,
     }
     struct sl_tuple u = sl_flow_tuple(f);
     struct sl_l7 facts;
-    enum sl_l7_result r = sl_dissect_payload(u.proto, u.sport, u.dport, dir, bytes, len, &facts);
+    enum sl_l7_result r = u.proto == SL_PROTO_UDP ? look_at_datagram(pool, x, &u, p, dir, &facts)
+                                                  : sl_dissect_payload(u.proto, u.sport, u.dport,
+                                                                       dir, bytes, len, &facts);
     if (r != SL_L7_NOTHING)
         keep_facts(&x->facts, &facts);
     x->tries[dir]++;
@@ -359,6 +404,8 @@ static void note_payload(struct sl_flow_full *x, const struct sl_flow_state *f,
         free(x->head[dir]);
         x->head[dir] = NULL;
         x->head_len[dir] = x->head_cap[dir] = 0;
+        if (x->hello_dir == dir)
+            drop_hello(pool, x);
     } else if (p->tuple.proto == SL_PROTO_TCP && !x->head_len[dir]) {
         keep_head(x, p, dir);
     }
@@ -369,7 +416,7 @@ void sl_full_add(struct sl_full_pool *pool, struct sl_flow_state *f, const struc
 {
     struct sl_flow_full *x = f->full;
     note_sequence(pool, x, p, dir);
-    note_payload(x, f, p, dir);
+    note_payload(pool, x, f, p, dir);
     if (p->tuple.proto == SL_PROTO_TCP && !p->fragment_offset)
         note_tcp(x, p, dir);
 }

@@ -7,11 +7,16 @@
  * TCP      segments are classed in the order and by the conditions of Wireshark's TCP analysis, so
  * that counts can be held against it; RTT is measured where the capture stands: from a segment to
  * the other side's answer. Payload  the first bytes of each direction, in order; looked at when
- * they arrive, kept only while more are needed. Threads  one pool per partition.
+ * they arrive, kept only while more are needed. A QUIC client's hello is put together over its
+ * datagrams, for at most SL_FULL_HELLOS flows of a pool at once (4.6 KiB each, given back when the
+ * hello is whole); a flow beyond them has each datagram looked at alone. Threads  one pool per
+ * partition.
  */
 #pragma once
 #include "dissect/dissect.h"
 #include "flow/state.h"
+
+enum { SL_FULL_HELLOS = 1024 };
 
 struct sl_rtt { // samples of one direction's segments, answered by the other
     uint32_t n;
@@ -50,13 +55,16 @@ struct sl_flow_full {
     uint32_t number; // in its pool
     struct sl_tcp_side side[2];
     int64_t syn_ns, synack_ns;                 // 0 = not seen
+    int64_t crossing_ns;                       // the other side's SYN; 0 = none
     int64_t handshake_ns, handshake_client_ns; // SYN to SYN-ACK, SYN-ACK to ACK; -1 = not seen
     int64_t last_syn_ns, initial_rtt_ns;       // 0, -1 = not seen
     struct sl_flow_facts facts;
     uint8_t tries[2], done[2];
     uint8_t *head[2]; // kept payload, while more is needed
     uint32_t head_len[2], head_cap[2];
-    uint32_t head_next[2]; // TCP: sequence number that comes next
+    uint32_t head_next[2];       // TCP: sequence number that comes next
+    struct sl_quic_hello *hello; // of the client, while it is not whole; NULL = none
+    uint8_t hello_dir;           // who the client is
     uint8_t n_sequence;
     int64_t last_ns;
     uint32_t sequence[]; // [n] payload bytes, bit 31 = backward; then [n] gaps to the packet before

@@ -12,6 +12,7 @@
 #include "export/text.h"
 #include "measure/cic_pass.h"
 #include "measure/confusion.h"
+#include "measure/conn_log.h"
 #include "measure/dpi.h"
 #include "measure/graph.h"
 #include "measure/labels.h"
@@ -52,6 +53,8 @@ struct job {
     struct sl_trace *trace; // or
     struct sl_live *live;
     struct sl_features *features;
+    struct sl_conn_log *conn_log; // Zeek's columns, before those that are asked for
+    struct sl_column *conn_columns;
     struct sl_export *table; // or
     struct sl_ipfix *ipfix;
     uint64_t rows;
@@ -67,7 +70,6 @@ struct job {
     struct sl_confusion *confusion;
     struct sl_dpi *dpi[SL_PARTITIONS];
     struct sl_rates *rates[SL_PASS_MAX_THREADS]; // one for each thread
-    int64_t rates_bin_ns;
     uint64_t ends[SL_REASONS];
     bool failed; // writing; err holds why
     struct sl_error err;
@@ -253,20 +255,31 @@ static bool add_to_ipfix(struct job *j, const struct sl_engine *e, const struct 
     return sl_ipfix_add(j->ipfix, &x, &j->err);
 }
 
+static struct sl_dpi_flow **dpi_of(struct job *j, struct sl_flow_state *f)
+{
+    return (struct sl_dpi_flow **)(j->conn_log ? sl_conn_log_user(j->conn_log, f) : &f->user);
+}
+
 static bool put_row(struct job *j, struct worker *w, struct sl_export *to,
                     const struct sl_engine *e, struct sl_flow_state *f,
                     struct sl_flow_labels *labels, struct sl_error *err)
 {
     struct sl_dpi_label dpi = {0};
     if (j->opt->dpi)
-        sl_dpi_end(j->dpi[f->node.user[0]], (struct sl_dpi_flow **)&f->user, &dpi);
+        sl_dpi_end(j->dpi[f->node.user[0]], dpi_of(j, f), &dpi);
     if (!to)
         return true;
     if (dpi.name[0]) {
         labels->dpi = (struct sl_text){dpi.name, strlen(dpi.name)};
         labels->dpi_confidence = (struct sl_text){dpi.confidence, strlen(dpi.confidence)};
     }
-    sl_features_row(j->features, e, f, labels, w->scratch, w->row);
+    if (!j->conn_log) {
+        sl_features_row(j->features, e, f, labels, w->scratch, w->row);
+    } else {
+        if (j->opt->features.only)
+            sl_features_row(j->features, e, f, labels, w->scratch, w->row + SL_CONN_LOG_COLUMNS);
+        sl_conn_log_row(j->conn_log, e, f, labels, w->row);
+    }
     return sl_export_row(to, w->row, err);
 }
 
@@ -350,7 +363,7 @@ static void rate_packet(struct job *j, int thread, const struct sl_flow_state *f
     struct sl_rates *r = j->rates[thread];
     int64_t bin = sl_rates_add(r, p->ts_ns, f->label, 0, dir, p->wire_bytes, 1);
     bool begins = !(f->packets[0] + f->packets[1]);
-    if (bin != SL_RATE_OUTSIDE_BIN && (begins || sl_flow_last_ns(f) / j->rates_bin_ns < bin))
+    if (bin != SL_RATE_OUTSIDE_BIN && (begins || sl_rates_bin(r, sl_flow_last_ns(f)) < bin))
         sl_rates_active(r, bin, f->label, 0);
 }
 
@@ -361,7 +374,9 @@ static void on_packet(void *ctx, int thread, struct sl_flow_state *f, const stru
     if (j->opt->rates)
         rate_packet(j, thread, f, p, dir);
     if (j->opt->dpi)
-        sl_dpi_add(j->dpi[f->node.user[0]], (struct sl_dpi_flow **)&f->user, p);
+        sl_dpi_add(j->dpi[f->node.user[0]], dpi_of(j, f), p);
+    if (j->conn_log)
+        sl_conn_log_add(j->conn_log, f, p, dir);
 }
 
 static bool after_batch(void *ctx, struct sl_error *err)
@@ -467,6 +482,12 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
                             json_integer((json_int_t)c->flows.zone_beyond));
     if (j->opt->output)
         json_object_set_new(s, "rows", json_integer((json_int_t)j->rows));
+    if (j->rates[0]) {
+        const struct sl_rates_outside *o = &j->rates[0]->outside;
+        json_object_set_new(s, "rates",
+                            json_pack("{s:I, s:I}", "packets_outside", (json_int_t)o->packets,
+                                      "bytes_outside", (json_int_t)o->bytes));
+    }
     if (j->confusion)
         json_object_set_new(s, "confusion", sl_confusion_json(j->confusion));
     if (j->confusion && j->opt->confusion_text)
@@ -493,6 +514,26 @@ static bool write_to(struct job *j, const struct sl_column *columns, size_t n, s
     return j->table != NULL;
 }
 
+// Zeek's, and behind them those that are asked for, by our names.
+static const struct sl_column *conn_columns(struct job *j, const struct sl_column *asked, size_t *n)
+{
+    static const char *const types[] = {
+        [SL_COL_INT] = "count", [SL_COL_REAL] = "double", [SL_COL_TEXT] = "string",
+        [SL_COL_TIME] = "time", [SL_COL_BOOL] = "bool",   [SL_COL_LIST] = "string"};
+    size_t more = j->opt->features.only ? *n : 0;
+    j->conn_log = sl_conn_log_new();
+    j->conn_columns = sl_alloc((SL_CONN_LOG_COLUMNS + more) * sizeof *j->conn_columns);
+    memcpy(j->conn_columns, sl_conn_log_columns(), SL_CONN_LOG_COLUMNS * sizeof *j->conn_columns);
+    for (size_t i = 0; i < more; i++) {
+        struct sl_column *c = &j->conn_columns[SL_CONN_LOG_COLUMNS + i];
+        *c = asked[i];
+        c->zeek_name = c->name;
+        c->zeek_type = types[c->type];
+    }
+    *n = SL_CONN_LOG_COLUMNS + more;
+    return j->conn_columns;
+}
+
 static bool open_table(struct job *j, const struct sl_engine_options *e, struct sl_error *err)
 {
     const struct sl_flows_options *o = j->opt;
@@ -510,6 +551,8 @@ static bool open_table(struct job *j, const struct sl_engine_options *e, struct 
         j->in_order = true;
         return j->ipfix != NULL;
     }
+    if (o->output && o->format == SL_EXPORT_ZEEK)
+        columns = conn_columns(j, columns, &n);
     if (!write_to(j, columns, n, err))
         return false;
     struct sl_export *part = j->table ? sl_export_part(j->table) : NULL;
@@ -523,13 +566,12 @@ static void equip(struct job *j, struct worker *w)
     size_t n;
     sl_features_columns(j->features, &n);
     w->scratch = sl_feature_scratch_new();
-    w->row = sl_alloc(n * sizeof *w->row);
+    w->row = sl_alloc((n + SL_CONN_LOG_COLUMNS) * sizeof *w->row);
 }
 
 static bool begin_rates(struct job *j, unsigned threads, int64_t first_ns, struct sl_error *err)
 {
-    j->rates_bin_ns = j->opt->rates_bin_ns ? j->opt->rates_bin_ns : INT64_C(1000000000);
-    struct sl_rates_options o = {.bin_ns = j->rates_bin_ns,
+    struct sl_rates_options o = {.bin_ns = j->opt->rates_bin_ns,
                                  .classes = (uint32_t)sl_class_count(),
                                  .origin_ns = first_ns,
                                  .origin_given = true};
@@ -613,8 +655,11 @@ static bool write_rates(struct job *j, struct sl_error *err)
         return true;
     if (!j->rates[0] && !begin_rates(j, 1, 0, err)) // no packet: a table without rows
         return false;
-    for (unsigned i = 1; i < SL_PASS_MAX_THREADS && j->rates[i]; i++)
+    for (unsigned i = 1; i < SL_PASS_MAX_THREADS && j->rates[i]; i++) {
         sl_rates_merge(j->rates[0], j->rates[i]);
+        sl_rates_free(j->rates[i]);
+        j->rates[i] = NULL;
+    }
     struct sl_export_options o = {
         .path = j->opt->rates, .provenance = j->provenance, .table = "rates"};
     if (!rates_format(j->opt->rates, &o.format, err))
@@ -672,8 +717,9 @@ static bool meter(struct job *j, struct sl_pass_counts *counts, struct sl_error 
                                    .ctx = j};
     pass.engine.full = o->features.profile == SL_PROFILE_FULL;
     pass.engine.label = class_of;
-    pass.engine.on_packet = o->rates || o->dpi ? on_packet : NULL;
-    pass.hand_out_alone = o->dpi;
+    bool zeek = o->output && o->format == SL_EXPORT_ZEEK && !o->ipfix;
+    pass.engine.on_packet = o->rates || o->dpi || zeek ? on_packet : NULL;
+    pass.hand_out_alone = o->dpi || zeek;
     pass.engine.ctx = j;
     struct sl_pass_source source = j->trace ? sl_pass_trace(j->trace) : sl_live_source(j->live);
     if (!open_side(j, err) || !open_table(j, &pass.engine, err))
@@ -764,6 +810,8 @@ static void done(struct job *j)
     sl_export_abort(j->table); // NULL after a good end
     sl_ipfix_abort(j->ipfix);
     sl_features_free(j->features);
+    sl_conn_log_free(j->conn_log);
+    free(j->conn_columns);
     for (int i = 0; i <= SL_PASS_MAX_THREADS; i++) {
         sl_feature_scratch_free(j->workers[i].scratch);
         free(j->workers[i].row);

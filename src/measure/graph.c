@@ -15,6 +15,7 @@
 #include "export/number.h"
 #include "export/out.h"
 #include "export/text.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -319,10 +320,26 @@ static void mark_nodes(struct view *v)
     }
 }
 
-// Two services of one id (instances that bear one name) are told apart by their numbers.
+// Services stand before addresses, by their ids. Two services of one id (instances that bear one
+// name) are told apart by their numbers; an address that some service is named like, by a mark.
 static void part_equal_ids(struct view *v)
 {
-    for (size_t i = v->n_nodes; i-- > 1;) {
+    size_t services = 0;
+    while (services < v->n_nodes && v->nodes[services].node->who)
+        services++;
+    for (size_t i = 0; i < services; i++) {
+        uint8_t b[16];
+        const char *id = v->nodes[i].id;
+        if (inet_pton(AF_INET, id, b) != 1 && inet_pton(AF_INET6, id, b) != 1)
+            continue;
+        for (size_t k = services; k < v->n_nodes; k++) {
+            if (strcmp(v->nodes[k].id, id) != 0)
+                continue;
+            free(v->nodes[k].id);
+            v->nodes[k].id = sl_format("%s~address", id);
+        }
+    }
+    for (size_t i = services; i-- > 1;) {
         if (strcmp(v->nodes[i].id, v->nodes[i - 1].id) != 0)
             continue;
         char *id = sl_format("%s~%u", v->nodes[i].id, v->nodes[i].node->who->node);

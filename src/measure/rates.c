@@ -3,14 +3,15 @@
  * A series has a directory of pages; a page holds 256 bins. Directories of all series begin at the
  * same page, a quarter of their length before the origin. Two caches make the usual case an index:
  * the bin of the packet before (no division), and in each series the cell used last.
+ *
+ * The limit keeps the pages that are nearest to the origin, whichever came first: a new one takes
+ * the place of the farthest. So what is kept depends neither on the order of packets nor on how
+ * many objects counted parts of them. Once the limit is reached, the farthest page only comes
+ * nearer, so the search for it goes on where the last one ended.
  */
 #include "measure/rates.h"
-#include "base/auto.h"
-#include "base/csv.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "classes/classes.h"
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -50,6 +51,7 @@ struct sl_rates *sl_rates_new(const struct sl_rates_options *opt, struct sl_erro
     r->series = sl_alloc((size_t)r->classes * r->interfaces * sizeof *r->series);
     r->hot_start_ns = INT64_MAX; // no packet yet
     r->opt.max_pages = opt->max_pages ? opt->max_pages : MAX_PAGES;
+    r->farthest = UINT64_C(2) * DIRECTORY * r->classes * r->interfaces; // beyond all
     return r;
 }
 
@@ -72,6 +74,58 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
+/*
+ * How far a page is from the origin, as a number of its own: 0, 1 before, 1 after, 2 before, ...;
+ * among those by series.
+ */
+static uint64_t page_rank(const struct sl_rates *r, int64_t page, size_t series)
+{
+    int64_t step = page < BEFORE ? 2 * (BEFORE - page) - 1 : 2 * (page - BEFORE);
+    return (uint64_t)step * r->classes * r->interfaces + series;
+}
+
+static struct sl_rate_page **page_of_rank(const struct sl_rates *r, uint64_t rank,
+                                          struct sl_rate_series **s)
+{
+    uint64_t all = (uint64_t)r->classes * r->interfaces;
+    int64_t step = (int64_t)(rank / all),
+            page = step & 1 ? BEFORE - (step + 1) / 2 : BEFORE + step / 2;
+    *s = &r->series[rank % all];
+    return (*s)->pages && page >= 0 && page < DIRECTORY ? &(*s)->pages[page] : NULL;
+}
+
+// What it holds is counted outside.
+static void drop_page(struct sl_rates *r, struct sl_rate_series *s, struct sl_rate_page **page)
+{
+    for (int b = 0; b < PAGE_BINS; b++) {
+        const struct sl_rate_cell *c = &(*page)->cells[b];
+        r->outside.packets += c->packets[0] + c->packets[1];
+        r->outside.bytes += c->bytes[0] + c->bytes[1];
+        if (s->hot == c)
+            s->hot = NULL;
+    }
+    free(*page);
+    *page = NULL;
+    r->pages--;
+}
+
+// False when the new page would be the farthest.
+static bool make_room(struct sl_rates *r, uint64_t rank)
+{
+    if (r->pages < r->opt.max_pages)
+        return true;
+    struct sl_rate_series *s;
+    struct sl_rate_page **page;
+    for (; r->farthest > rank; r->farthest--) {
+        page = page_of_rank(r, r->farthest, &s);
+        if (page && *page) {
+            drop_page(r, s, page);
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct sl_rate_cell *cell_at(struct sl_rates *r, struct sl_rate_series *s, int64_t bin)
 {
     int64_t page = floor_div(bin, PAGE_BINS) - r->first_page;
@@ -80,7 +134,7 @@ static struct sl_rate_cell *cell_at(struct sl_rates *r, struct sl_rate_series *s
     if (!s->pages)
         s->pages = sl_alloc(DIRECTORY * sizeof(struct sl_rate_page *));
     if (!s->pages[page]) {
-        if (r->pages >= r->opt.max_pages)
+        if (!make_room(r, page_rank(r, page, (size_t)(s - r->series))))
             return NULL;
         s->pages[page] = sl_alloc(sizeof **s->pages);
         r->pages++;
@@ -94,7 +148,7 @@ static void set_origin(struct sl_rates *r, int64_t t_ns)
         return;
     bool given = r->opt.origin_given || r->opt.origin_ns;
     r->first_page =
-        floor_div(floor_div(given ? r->opt.origin_ns : t_ns, r->bin_ns), PAGE_BINS) - BEFORE;
+        floor_div(sl_rates_bin(r, given ? r->opt.origin_ns : t_ns), PAGE_BINS) - BEFORE;
     r->has_origin = true;
 }
 
@@ -102,7 +156,7 @@ int64_t sl_rates_add_slow(struct sl_rates *r, int64_t t_ns, uint32_t cls, uint32
                           int dir, uint64_t bytes, uint64_t packets)
 {
     struct sl_rate_cell *cell = NULL;
-    int64_t bin = floor_div(t_ns, r->bin_ns);
+    int64_t bin = sl_rates_bin(r, t_ns);
     bool sane = t_ns > -MAX_TIME && t_ns < MAX_TIME;
     if (sane)
         set_origin(r, t_ns);
@@ -247,64 +301,4 @@ void sl_rates_values(const struct sl_rates *r, const struct sl_rate_row *row,
     values[6].i = (int64_t)row->cell.flows;
     if (r->interfaces > 1)
         values[7].i = row->interface;
-}
-
-struct writer {
-    const struct sl_rates *r;
-    FILE *out;
-    bool json;
-};
-
-static bool write_row(void *ctx, const struct sl_rate_row *row)
-{
-    struct writer *w = ctx;
-    union sl_value v[COLUMNS];
-    size_t n;
-    sl_rates_columns(w->r, &n);
-    sl_rates_values(w->r, row, v);
-    struct sl_str line = {0}; // a row in memory, then in the file: half a line is never written
-    for (size_t i = 0; i < n; i++) {
-        if (w->json)
-            sl_str_addf(&line, "%s\"%s\":", i ? "," : "{", columns[i].name);
-        else
-            sl_str_add(&line, i ? "," : "");
-        if (columns[i].type != SL_COL_TEXT) {
-            sl_str_addf(&line, "%" PRId64, v[i].i);
-        } else if (!w->json) {
-            sl_csv_add(&line, v[i].s.p);
-        } else {
-            SL_AUTO(sl_json_decref) json_t *text = json_string(v[i].s.p);
-            char *quoted = text ? json_dumps(text, JSON_ENCODE_ANY) : NULL;
-            sl_str_add(&line, quoted ? quoted : "null");
-            free(quoted);
-        }
-    }
-    sl_str_add(&line, w->json ? "}\n" : "\n");
-    bool ok = fwrite(line.text, 1, line.len, w->out) == line.len;
-    sl_str_done(&line);
-    return ok;
-}
-
-static bool write_all(const struct sl_rates *r, FILE *out, bool json, struct sl_error *err)
-{
-    struct writer w = {.r = r, .out = out, .json = json};
-    errno = 0;
-    if (sl_rates_each(r, write_row, &w) && !fflush(out))
-        return true;
-    return sl_fail(err, SL_ERUN, "cannot write the rates: %s", strerror(errno ? errno : EIO));
-}
-
-bool sl_rates_csv(const struct sl_rates *r, FILE *out, struct sl_error *err)
-{
-    size_t n;
-    const struct sl_column *c = sl_rates_columns(r, &n);
-    for (size_t i = 0; i < n; i++)
-        fprintf(out, "%s%s", i ? "," : "", c[i].name);
-    fputc('\n', out);
-    return write_all(r, out, false, err);
-}
-
-bool sl_rates_jsonl(const struct sl_rates *r, FILE *out, struct sl_error *err)
-{
-    return write_all(r, out, true, err);
 }

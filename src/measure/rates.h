@@ -14,14 +14,15 @@
  *          classes and hours without packets take no room. Integer sums: merging the parts of
  *          several threads gives the same bytes in any order.
  * Bounds   1,048,576 bins for a class: 262,144 before the origin and the rest after it, so time may
- * go backwards; and at most max_pages pages of 10 KiB. What does not fit (a clock that jumps by
- * years, too many classes) is counted in `outside`, never lost silently. Errors   SL_EUSAGE for a
- * bin below 1 us, SL_EINPUT for too many classes x interfaces. Threads  one for each object; merge
- * at the end.
+ * go backwards; and max_pages pages of 10 KiB, those nearest to the origin. What does not fit (a
+ * clock that jumps by years, too many classes) is counted in `outside`, never lost silently.
+ * Threads  one object for each; merge at the end. The limit holds for each and for what they are
+ * merged into: with the same origin the result is the same for any number of them, and n of them
+ * take n times the memory at most.
+ * Errors   SL_EUSAGE for a bin below 1 us, SL_EINPUT for too many classes x interfaces.
  */
 #pragma once
 #include "export/export.h"
-#include <stdio.h>
 
 struct sl_rate_cell { // [0] initiator to responder ("up"), [1] back
     uint64_t packets[2], bytes[2];
@@ -55,15 +56,21 @@ struct sl_rates { // open for the sake of the inline function; use the functions
     int64_t first_page; // of the directories; known once has_origin
     bool has_origin;
     uint32_t pages;
+    uint64_t farthest; // once the pages are as many as may be: none is farther
 };
 #define SL_RATE_OUTSIDE_BIN INT64_MIN
 
 SL_MUST_USE struct sl_rates *sl_rates_new(const struct sl_rates_options *opt, struct sl_error *err);
 void sl_rates_free(struct sl_rates *r);
+// The bin's number, t / bin_ns rounded down also before 1970.
+static inline int64_t sl_rates_bin(const struct sl_rates *r, int64_t t_ns)
+{
+    return t_ns / r->bin_ns - (t_ns % r->bin_ns < 0);
+}
 // The general way; sl_rates_add is for packets.
 int64_t sl_rates_add_slow(struct sl_rates *r, int64_t t_ns, uint32_t cls, uint32_t interface,
                           int dir, uint64_t bytes, uint64_t packets);
-// Counts; gives the bin's number (t / bin_ns), or SL_RATE_OUTSIDE_BIN.
+// Counts; gives the bin's number, or SL_RATE_OUTSIDE_BIN.
 static inline int64_t sl_rates_add(struct sl_rates *r, int64_t t_ns, uint32_t cls,
                                    uint32_t interface, int dir, uint64_t bytes, uint64_t packets)
 {
@@ -95,6 +102,3 @@ bool sl_rates_each(const struct sl_rates *r, bool (*each)(void *ctx, const struc
 const struct sl_column *sl_rates_columns(const struct sl_rates *r, size_t *n);
 void sl_rates_values(const struct sl_rates *r, const struct sl_rate_row *row,
                      union sl_value *values);
-// Without it: start_ns,class,packets_up,packets_down,bytes_up,bytes_down,flows[,interface].
-SL_MUST_USE bool sl_rates_csv(const struct sl_rates *r, FILE *out, struct sl_error *err);
-SL_MUST_USE bool sl_rates_jsonl(const struct sl_rates *r, FILE *out, struct sl_error *err);

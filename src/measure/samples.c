@@ -145,7 +145,7 @@ bool sl_samples_load(const char *path, const struct sl_samples_options *opt,
 {
     struct sl_sample_set set = {0};
     bool ok;
-    if (sl_looks_like_table(path)) {
+    if (sl_samples_is_table(path)) {
         ok = sl_samples_read_table(path, opt, &set, err);
     } else {
         struct sl_trace *t = sl_trace_open(path, err);

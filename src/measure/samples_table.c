@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 enum { MAX_COLUMNS = 1024, DEFAULT_ROWS = 20000000 };
 #define MAX_TABLE_BYTES ((size_t)4 << 30)
@@ -50,7 +51,7 @@ enum unit { U_NONE, U_GUESS, U_S, U_MS, U_US, U_NS };
 static const double unit_ns[] = {1, 1, 1e9, 1e6, 1e3, 1};
 
 // The first that a table has is taken. Sluice; CICFlowMeter; Zeek; NetFlow exports (UGR'16, CIDDS);
-// Argus (UNSW-NB15).
+// Argus (UNSW-NB15, CTU-13). CICFlowMeter's have other names in CIC-IDS2017 and CSE-CIC-IDS2018.
 static const struct {
     enum role role;
     const char *name;
@@ -63,6 +64,7 @@ static const struct {
     {R_SRC, "Src IP Addr", U_NONE},
     {R_SRC, "sa", U_NONE},
     {R_SRC, "SrcAddr", U_NONE},
+    {R_SRC, "Source IP", U_NONE},
     {R_DST, "dst_ip", U_NONE},
     {R_DST, "Dst IP", U_NONE},
     {R_DST, "id.resp_h", U_NONE},
@@ -70,6 +72,7 @@ static const struct {
     {R_DST, "Dst IP Addr", U_NONE},
     {R_DST, "da", U_NONE},
     {R_DST, "DstAddr", U_NONE},
+    {R_DST, "Destination IP", U_NONE},
     {R_SPORT, "src_port", U_NONE},
     {R_SPORT, "Src Port", U_NONE},
     {R_SPORT, "id.orig_p", U_NONE},
@@ -77,6 +80,7 @@ static const struct {
     {R_SPORT, "Src Pt", U_NONE},
     {R_SPORT, "sp", U_NONE},
     {R_SPORT, "sport", U_NONE},
+    {R_SPORT, "Source Port", U_NONE},
     {R_DPORT, "dst_port", U_NONE},
     {R_DPORT, "Dst Port", U_NONE},
     {R_DPORT, "id.resp_p", U_NONE},
@@ -85,12 +89,16 @@ static const struct {
     {R_DPORT, "dp", U_NONE},
     {R_DPORT, "dport", U_NONE},
     {R_DPORT, "dsport", U_NONE},
+    {R_DPORT, "Destination Port", U_NONE},
     {R_PROTO, "protocol", U_NONE},
     {R_PROTO, "proto", U_NONE},
     {R_PROTO, "pr", U_NONE},
     {R_START, "start_ns", U_NS},
     {R_START, "ts", U_GUESS},
     {R_START, "stime", U_GUESS},
+    {R_START, "StartTime", U_GUESS},
+    {R_START, "Timestamp", U_GUESS},
+    {R_START, "Date first seen", U_GUESS},
     {R_DURATION, "duration_us", U_US},
     {R_DURATION, "Flow Duration", U_US},
     {R_DURATION, "td", U_S},
@@ -98,6 +106,8 @@ static const struct {
     {R_DURATION, "dur", U_S},
     {R_PACKETS, "fwd_packets", U_NONE},
     {R_PACKETS, "Total Fwd Packet", U_NONE},
+    {R_PACKETS, "Total Fwd Packets", U_NONE},
+    {R_PACKETS, "Tot Fwd Pkts", U_NONE},
     {R_PACKETS, "orig_pkts", U_NONE},
     {R_PACKETS, "spkts", U_NONE},
     {R_PACKETS, "SrcPkts", U_NONE},
@@ -106,11 +116,16 @@ static const struct {
     {R_PACKETS, "ipkt", U_NONE},
     {R_BACK_PACKETS, "bwd_packets", U_NONE},
     {R_BACK_PACKETS, "Total Bwd packets", U_NONE},
+    {R_BACK_PACKETS, "Total Backward Packets", U_NONE},
+    {R_BACK_PACKETS, "Tot Bwd Pkts", U_NONE},
+    {R_BACK_PACKETS, "opkt", U_NONE},
     {R_BACK_PACKETS, "resp_pkts", U_NONE},
     {R_BACK_PACKETS, "dpkts", U_NONE},
     {R_BACK_PACKETS, "DstPkts", U_NONE},
     {R_BYTES, "fwd_bytes", U_NONE},
     {R_BYTES, "Total Length of Fwd Packet", U_NONE},
+    {R_BYTES, "Total Length of Fwd Packets", U_NONE},
+    {R_BYTES, "TotLen Fwd Pkts", U_NONE},
     {R_BYTES, "orig_bytes", U_NONE},
     {R_BYTES, "sbytes", U_NONE},
     {R_BYTES, "SrcBytes", U_NONE},
@@ -119,20 +134,29 @@ static const struct {
     {R_BYTES, "ibyt", U_NONE},
     {R_BACK_BYTES, "bwd_bytes", U_NONE},
     {R_BACK_BYTES, "Total Length of Bwd Packet", U_NONE},
+    {R_BACK_BYTES, "Total Length of Bwd Packets", U_NONE},
+    {R_BACK_BYTES, "TotLen Bwd Pkts", U_NONE},
+    {R_BACK_BYTES, "obyt", U_NONE},
     {R_BACK_BYTES, "resp_bytes", U_NONE},
     {R_BACK_BYTES, "dbytes", U_NONE},
     {R_BACK_BYTES, "DstBytes", U_NONE},
     {R_MEAN_GAP, "iat_mean_us", U_US},
     {R_MEAN_GAP, "Flow IAT Mean", U_US},
     {R_LABEL, "label_service", U_NONE},
+    {R_LABEL, "attack_cat", U_NONE}, // before UNSW-NB15's label, which is 0 or 1
     {R_LABEL, "Label", U_NONE},
     {R_LABEL, "type", U_NONE},
-    {R_LABEL, "attack_cat", U_NONE},
     {R_LABEL, "label_iana", U_NONE},
     {R_CLASS, "label_class", U_NONE},
     {R_CLASS, "label_port_class", U_NONE},
     {R_CLASS, "class", U_NONE},
 };
+
+// Of both directions: where there is no column for the way back, they are what a flow has.
+static const struct {
+    enum role forward, back;
+    const char *name;
+} totals[] = {{R_PACKETS, R_BACK_PACKETS, "TotPkts"}, {R_BYTES, R_BACK_BYTES, "TotBytes"}};
 
 struct reader {
     const struct sl_samples_options *opt;
@@ -145,13 +169,18 @@ struct reader {
     size_t n_columns;
 };
 
-bool sl_looks_like_table(const char *path)
+bool sl_samples_is_table(const char *path)
 {
-    static const char *const ends[] = {".csv", ".csv.gz", ".csv.zst",
-                                       ".tsv", ".tsv.gz", ".tsv.zst"};
+    static const char *const ends[] = {".csv", ".tsv", ".log", ".binetflow"}, *const packed[] = {
+                                                                                  "", ".gz",
+                                                                                  ".zst"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (sl_ends_with(path, ends[i]))
-            return true;
+        for (size_t k = 0; k < sizeof packed / sizeof *packed; k++) {
+            char end[24];
+            snprintf(end, sizeof end, "%s%s", ends[i], packed[k]);
+            if (sl_ends_with(path, end))
+                return true;
+        }
     return false;
 }
 
@@ -204,11 +233,19 @@ static bool find_columns(struct reader *r, struct sl_error *err)
     for (const char *const *g = r->opt->columns; g && *g; g++)
         if (!take_given(r, *g, err))
             return false;
+    bool given[ROLES];
+    for (int i = 0; i < ROLES; i++)
+        given[i] = r->column[i] >= 0;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (r->column[known[i].role] >= 0)
             continue;
         r->column[known[i].role] = sl_csv_column(r->names, r->n_columns, known[i].name);
         r->unit[known[i].role] = known[i].unit;
+    }
+    for (size_t i = 0; i < sizeof totals / sizeof *totals; i++) {
+        int both = sl_csv_column(r->names, r->n_columns, totals[i].name);
+        if (both >= 0 && !given[totals[i].forward] && r->column[totals[i].back] < 0)
+            r->column[totals[i].forward] = both;
     }
     if (r->column[R_PACKETS] < 0 && r->column[R_BYTES] < 0 && r->column[R_SRC] < 0) {
         sl_fail(err, SL_EINPUT,
@@ -276,6 +313,13 @@ static bool number(const struct reader *r, char *const *fields, size_t n, enum r
     char *end;
     errno = 0;
     double v = strtod(text, &end);
+    if (end > text && (role == R_BYTES || role == R_BACK_BYTES)) { // "1.5 M", as nfdump prints
+        double scale = !strcmp(end, " M") ? 1e6 : !strcmp(end, " G") ? 1e9 : 0;
+        if (scale > 0) {
+            v = floor(v * scale + 0.5);
+            end += 2;
+        }
+    }
     if (*end || end == text || !isfinite(v))
         return bad_cell(r, role, text, "a number", err);
     *out = v;
@@ -355,6 +399,76 @@ static bool protocol(const struct reader *r, char *const *fields, size_t n, uint
     return true;
 }
 
+// Digits, at most so many; false when there is none.
+static bool digits(const char **p, int most, int *out)
+{
+    const char *from = *p;
+    for (*out = 0; **p >= '0' && **p <= '9' && *p - from < most; (*p)++)
+        *out = *out * 10 + (**p - '0');
+    return *p > from;
+}
+
+static bool skip(const char **p, char c)
+{
+    if (**p != c)
+        return false;
+    (*p)++;
+    return true;
+}
+
+// 14/11/2023 or 2023-11-14 or 2023/11/14: the day comes first unless the year does.
+static bool read_date(const char **p, struct tm *tm)
+{
+    int a, b, c;
+    if (!digits(p, 4, &a) || (**p != '/' && **p != '-'))
+        return false;
+    char between = *(*p)++;
+    if (!digits(p, 2, &b) || !skip(p, between) || !digits(p, 4, &c))
+        return false;
+    bool year_first = a > 31;
+    int year = year_first ? a : c, day = year_first ? c : a;
+    if (year < 1970 || year > 2200 || b < 1 || b > 12 || day < 1 || day > 31)
+        return false;
+    tm->tm_year = year - 1900, tm->tm_mon = b - 1, tm->tm_mday = day;
+    return true;
+}
+
+/*
+ * A time as text: "14/11/2023 10:13:20 PM" (CICFlowMeter), "3/7/2017 8:55" (CIC-IDS2017),
+ * "14/02/2018 08:31:01" (CSE-CIC-IDS2018), "2011/08/10 09:46:53.047277" (CTU-13), "2023-11-14
+ * 22:13:20.5" and with T and Z (nfdump, ISO 8601). No zone is known: taken for UTC, which moves all
+ * by the same.
+ */
+static bool read_time(const char *text, int64_t *ns)
+{
+    struct tm tm = {0};
+    const char *p = text;
+    if (!read_date(&p, &tm) || (!skip(&p, ' ') && !skip(&p, 'T')) || !digits(&p, 2, &tm.tm_hour) ||
+        !skip(&p, ':') || !digits(&p, 2, &tm.tm_min) ||
+        (skip(&p, ':') && !digits(&p, 2, &tm.tm_sec)))
+        return false;
+    int64_t fraction = 0, unit = 100000000;
+    if (skip(&p, '.'))
+        for (; *p >= '0' && *p <= '9'; p++, unit /= 10)
+            fraction += (*p - '0') * unit;
+    skip(&p, 'Z');
+    if (*p == ' ' && (p[1] == 'A' || p[1] == 'P') && p[2] == 'M') {
+        if (tm.tm_hour < 1 || tm.tm_hour > 12)
+            return false;
+        tm.tm_hour = tm.tm_hour % 12 + (p[1] == 'P' ? 12 : 0);
+        p += 3;
+    }
+    if (*p || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
+        return false;
+    *ns = (int64_t)timegm(&tm) * 1000000000 + fraction;
+    return true;
+}
+
+static bool is_text_time(const char *text)
+{
+    return strpbrk(text, "/:") != NULL;
+}
+
 static double guess_unit(double v)
 {
     return v < 1e11 ? 1e9 : v < 1e14 ? 1e6 : v < 1e17 ? 1e3 : 1;
@@ -368,7 +482,10 @@ static bool times(struct reader *r, char *const *fields, size_t n, struct sl_sam
 {
     const char *text = cell(r, fields, n, R_START);
     k->start_ns = SL_SAMPLE_NO_TIME;
-    if (text && r->unit[R_START] == U_NS) { // too long for a double
+    if (text && is_text_time(text)) {
+        if (!read_time(text, &k->start_ns))
+            return bad_cell(r, R_START, text, "a time", err);
+    } else if (text && r->unit[R_START] == U_NS) { // too long for a double
         char *end;
         errno = 0;
         long long v = strtoll(text, &end, 10);
@@ -389,6 +506,8 @@ static bool times(struct reader *r, char *const *fields, size_t n, struct sl_sam
         !number(r, fields, n, R_MEAN_GAP, NAN, &gap, err))
         return false;
     d *= unit_ns[r->unit[R_DURATION]];
+    if (d < 0 && !strcasecmp(r->names[r->column[R_DURATION]], "Flow Duration"))
+        d = 0; // CICFlowMeter's, when the clock went back
     if (d < 0 || d > 9e18)
         return bad_cell(r, R_DURATION, cell(r, fields, n, R_DURATION), "a duration", err);
     k->duration_ns = (int64_t)d;
@@ -430,6 +549,28 @@ static bool row(struct reader *r, char *const *fields, size_t n, struct sl_error
     return true;
 }
 
+// CIC-IDS2017 has rows of commas alone, CSE-CIC-IDS2018 its header again and again.
+static bool says_nothing(const struct reader *r, char *const *fields, size_t n)
+{
+    bool blank = true, header = true;
+    for (size_t i = 0; i < n && (blank || header); i++) {
+        blank = blank && !fields[i][0];
+        header = header && !strcmp(fields[i], r->names[i]);
+    }
+    return blank || header;
+}
+
+// Some tables have blanks around names and cells: " Source IP", "  1.5 M".
+static void trim(char **fields, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        fields[i] += strspn(fields[i], " ");
+        size_t len = strlen(fields[i]);
+        while (len && fields[i][len - 1] == ' ')
+            fields[i][--len] = '\0';
+    }
+}
+
 static bool rows(struct reader *r, struct sl_error *err)
 {
     char *fields[MAX_COLUMNS];
@@ -447,6 +588,9 @@ static bool rows(struct reader *r, struct sl_error *err)
             sl_at(err, r->csv.name, r->csv.record_line, 0);
             return false;
         }
+        trim(fields, n);
+        if (says_nothing(r, fields, n))
+            continue;
         if (!row(r, fields, n, err))
             return false;
     }
@@ -483,6 +627,7 @@ bool sl_samples_table(const char *name, char *text, size_t len,
         }
         return false;
     }
+    trim(r.names, r.n_columns);
     struct sl_sample_set set = {0};
     r.set = &set;
     r.addresses = sl_addresses_new();

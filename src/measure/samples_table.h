@@ -2,6 +2,5 @@
 // The flow-table half of measure/samples.h. Inside src/measure only.
 #pragma once
 #include "measure/samples.h"
-bool sl_looks_like_table(const char *path); // by its ending: .csv, .tsv, .csv.gz, .csv.zst
 SL_MUST_USE bool sl_samples_read_table(const char *path, const struct sl_samples_options *opt,
                                        struct sl_sample_set *out, struct sl_error *err);

@@ -6,6 +6,7 @@
 #include "stats/compare.h"
 #include "base/table.h"
 #include "stats/compare_int.h"
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,6 +74,12 @@ static const struct sl_field fields[] = {
      false, NEED_PACKETS, "windows from the first packet to the last"},
     {T_BYTES, "rate_bytes", "bytes in 100 ms", "B", SL_GROUP_TIME, SL_FIELD_NUMBER, false,
      NEED_PACKETS, "windows from the first packet to the last"},
+    {T_ACF_COUNTS, "memory_counts", "memory of packet counts, 100 ms", "", SL_GROUP_TIME,
+     SL_FIELD_MEMORY, false, NEED_PACKETS, "autocorrelation, lags of 0.1 s to 10 s"},
+    {T_ACF_GAPS, "memory_gaps", "memory of inter-arrival times", "", SL_GROUP_TIME, SL_FIELD_MEMORY,
+     false, NEED_PACKETS, "autocorrelation, lags of 1 to 40 packets"},
+    {T_ACF_SIZES, "memory_sizes", "memory of packet sizes", "", SL_GROUP_TIME, SL_FIELD_MEMORY,
+     false, NEED_PACKETS, "autocorrelation, lags of 1 to 40 packets"},
     {T_SCALE_1, "scaling_packets_1ms", "scaling of packet counts, 1 ms", "octaves", SL_GROUP_TIME,
      SL_FIELD_SCALING, false, NEED_PACKETS, "logscale diagram"},
     {T_SCALE_1_BYTES, "scaling_bytes_1ms", "scaling of byte counts, 1 ms", "octaves", SL_GROUP_TIME,
@@ -94,7 +101,7 @@ const struct sl_field *sl_compare_field(size_t i)
 
 const char *sl_metric_name(enum sl_metric m)
 {
-    static const char *const names[] = {"", "JSD", "nW1", "KS", "RMS"};
+    static const char *const names[] = {"", "JSD", "nW1", "KS", "RMS", "ACF"};
     return names[m];
 }
 
@@ -455,6 +462,85 @@ static void compare_scaling(struct job *j, const struct part *p, struct sl_field
     s->floor_rms_sd = run_sd(&rms);
 }
 
+// The series whose autocorrelation is compared; for the counts of a half, see below.
+static void acf_of(const struct view *v, const struct part *p, int field, double *out, size_t lags,
+                   size_t *n)
+{
+    struct values s = {0};
+    if (field == T_ACF_COUNTS)
+        s.x = count_series(v, p, v->count_bin_ns, false, n);
+    else
+        field_sequence(v, field == T_ACF_GAPS ? P_GAP : P_SIZE, p, &s), *n = s.n;
+    sl_acf(s.x, *n, out, lags);
+    values_done(&s);
+}
+
+// Root of the mean square of the differences, over the lags that both have; NAN without one.
+static double acf_rms(const double *a, const double *b, size_t lags)
+{
+    struct running r = {0};
+    for (size_t i = 0; i < lags; i++)
+        if (isfinite(a[i]) && isfinite(b[i]))
+            run_add(&r, (a[i] - b[i]) * (a[i] - b[i]));
+    return r.n ? sqrt(run_mean(&r)) : NAN;
+}
+
+static size_t lags_of(size_t n_a, size_t n_b, size_t lags)
+{
+    size_t most = (n_a < n_b ? n_a : n_b) / 4;
+    return lags < most ? lags : most;
+}
+
+static double halves_rms(struct job *j, const struct part *p, int field, int split, size_t lags)
+{
+    double acf[2][SL_ACF_MAX];
+    size_t n[2];
+    if (field == T_ACF_COUNTS) {
+        double *x[2];
+        count_halves(&j->a, p, split, j->a.count_bin_ns, false, x, &n[0]);
+        n[1] = n[0];
+        for (int half = 0; half < 2; half++) {
+            sl_acf(x[half], n[0], acf[half], lags);
+            free(x[half]);
+        }
+    } else {
+        for (int half = 0; half < 2; half++) {
+            struct part h = part_of(p, field, split, half);
+            acf_of(&j->a, &h, field, acf[half], lags, &n[half]);
+        }
+    }
+    return acf_rms(acf[0], acf[1], lags_of(n[0], n[1], lags));
+}
+
+static void compare_memory(struct job *j, const struct part *p, struct sl_field_result *f)
+{
+    static const struct {
+        const char *key, *title, *step;
+        size_t lags;
+    } what[] = {{"counts", "packets in 100 ms", "100 ms", 100},
+                {"gaps", "inter-arrival times", "packets", 40},
+                {"sizes", "packet sizes", "packets", 40}};
+    int id = f->field->id, i = id - T_ACF_COUNTS;
+    struct sl_acf_pair *m = f->memory = sl_alloc(sizeof *m);
+    m->key = what[i].key, m->title = what[i].title, m->step = what[i].step;
+    m->lags = what[i].lags;
+    acf_of(&j->a, p, id, m->a, m->lags, &m->n_a);
+    acf_of(&j->b, p, id, m->b, m->lags, &m->n_b);
+    m->compared = lags_of(m->n_a, m->n_b, m->lags);
+    m->rms = acf_rms(m->a, m->b, m->compared);
+    f->n_a = (double)m->n_a, f->n_b = (double)m->n_b;
+    f->bins = m->compared;
+    struct running floor = {0};
+    for (int k = 0; k < j->c->options.splits; k++) {
+        double rms = halves_rms(j, p, id, k, m->compared);
+        if (isfinite(rms))
+            run_add(&floor, rms);
+    }
+    f->splits = floor.n;
+    m->floor_rms = run_mean(&floor);
+    m->floor_rms_sd = run_sd(&floor);
+}
+
 // ---- judgement ---------------------------------------------------------------------------------
 
 struct rule {
@@ -464,7 +550,10 @@ struct rule {
 static void consider(struct sl_field_result *f, const struct rule *r, enum sl_metric by,
                      double value, double floor)
 {
-    double least = r->min_effect * (by == SL_BY_RMS ? 10 : by == SL_BY_JSD ? 0.1 : 1);
+    double least = r->min_effect * (by == SL_BY_RMS   ? 10
+                                    : by == SL_BY_ACF ? 5
+                                    : by == SL_BY_JSD ? 0.1
+                                                      : 1);
     if (!isfinite(value) || !isfinite(floor))
         return;
     double limit = r->factor * floor;
@@ -495,7 +584,9 @@ static void judge(struct sl_field_result *f, const struct sl_selection *s, const
         f->why_not = scaling ? "too short for an octave" : "too few values";
         return;
     }
-    if (scaling) {
+    if (f->memory) {
+        consider(f, r, SL_BY_ACF, f->memory->rms, f->memory->floor_rms);
+    } else if (scaling) {
         consider(f, r, SL_BY_RMS, f->scaling->diff.rms, f->scaling->floor_rms);
     } else if (f->field->kind == SL_FIELD_NUMBER || f->field->kind == SL_FIELD_ORDINAL) {
         consider(f, r, SL_BY_NW1, f->d.nw1, f->floor.nw1);
@@ -511,7 +602,10 @@ double sl_field_effect(const struct sl_field_result *f)
 {
     if (!f->judged)
         return 0;
-    return f->by == SL_BY_JSD ? sqrt(f->value) : f->by == SL_BY_RMS ? f->value / 10 : f->value;
+    return f->by == SL_BY_JSD   ? sqrt(f->value)
+           : f->by == SL_BY_RMS ? f->value / 10
+           : f->by == SL_BY_ACF ? f->value / 2 // coefficients are 2 apart at most
+                                : f->value;
 }
 
 static bool worse(const struct sl_field_result *f, const struct sl_field_result *than)
@@ -544,7 +638,7 @@ static void sum_up(struct sl_selection *s)
 static bool field_applies(int id, int cls, int dir)
 {
     bool packet = id <= P_TTL, size = id == F_PACKETS || id == F_BYTES,
-         rate = id == T_PACKETS || id == T_BYTES, scale = id >= T_SCALE_1;
+         rate = id == T_PACKETS || id == T_BYTES, scale = id >= T_ACF_COUNTS;
     if (cls >= 0 && (id == F_CLASS || scale))
         return false; // of one class there is no mix; its diagrams would cost more than they tell
     if (dir >= 0)
@@ -575,6 +669,9 @@ static void compare_field(struct job *j, const struct part *p, struct sl_field_r
     case SL_FIELD_SCALING:
         compare_scaling(j, p, f);
         break;
+    case SL_FIELD_MEMORY:
+        compare_memory(j, p, f);
+        break;
     default:
         compare_tables(j, p, f);
     }
@@ -585,35 +682,12 @@ static bool both_know(const struct job *j, unsigned what)
     return (j->a.known & j->b.known & what) == what;
 }
 
-static void acf_of(const struct view *v, const struct part *p, int field, double *out, size_t lags,
-                   size_t *n)
-{
-    struct values s;
-    if (field == T_PACKETS)
-        s = (struct values){.x = count_series(v, p, v->count_bin_ns, false, n)};
-    else
-        field_sequence(v, field, p, &s), *n = s.n;
-    sl_acf(s.x, *n, out, lags);
-    values_done(&s);
-}
-
 static void add_series(struct job *j, const struct part *p, struct sl_selection *s)
 {
-    static const struct {
-        int field;
-        const char *key, *title, *step;
-        size_t lags;
-    } what[] = {{T_PACKETS, "counts", "packets in 100 ms", "100 ms", 100},
-                {P_GAP, "gaps", "inter-arrival times", "packets", 40},
-                {P_SIZE, "sizes", "packet sizes", "packets", 40}};
     s->acf = sl_alloc(3 * sizeof *s->acf);
-    for (size_t i = 0; i < 3; i++) {
-        struct sl_acf_pair *q = &s->acf[s->n_acf++];
-        q->key = what[i].key, q->title = what[i].title, q->step = what[i].step;
-        q->lags = what[i].lags;
-        acf_of(&j->a, p, what[i].field, q->a, q->lags, &q->n_a);
-        acf_of(&j->b, p, what[i].field, q->b, q->lags, &q->n_b);
-    }
+    for (size_t i = 0; i < s->n_fields; i++)
+        if (s->fields[i].memory)
+            s->acf[s->n_acf++] = *s->fields[i].memory;
     int64_t bin = series_bin(&j->a, &j->b, 1000000);
     for (int side = 0; side < 2; side++) {
         size_t n;
@@ -824,7 +898,7 @@ static size_t equal_fields(const struct sl_comparison *c)
         for (size_t k = 0; k < c->selections[i].n_fields; k++) {
             const struct sl_field_result *f = &c->selections[i].fields[k];
             if (f->d.jsd > 0 || f->d.w1 > 0 || f->d.ks > 0 || fabs(f->n_a - f->n_b) > 0 ||
-                (f->scaling && f->scaling->diff.rms > 0))
+                (f->scaling && f->scaling->diff.rms > 0) || (f->memory && f->memory->rms > 0))
                 return 0;
             measured += !i && f->n_a > 0 && !f->missing_a && !f->missing_b;
         }
@@ -889,10 +963,11 @@ static void check(struct sl_str *s, const char *what, const struct sl_field_resu
     sl_str_addf(s, "%s%s", s->len ? "; " : "", what);
     if (f)
         sl_str_addf(s, " of %s", f->field->title);
+    double shown = bound > DBL_MIN ? bound : 0;
     if (isnan(value)) // a bound on what was not measured is not met
-        sl_str_addf(s, " is unknown, allowed %g", bound);
+        sl_str_addf(s, " is unknown, allowed %g", shown);
     else
-        sl_str_addf(s, " %.3g > %g", value, bound);
+        sl_str_addf(s, " %.3g > %g", value, shown);
 }
 
 static void hold_against_bounds(struct sl_comparison *c)
@@ -966,6 +1041,7 @@ static void selection_done(struct sl_selection *s)
         free(f->ecdf_b);
         free(f->top);
         free(f->scaling);
+        free(f->memory);
     }
     free(s->title);
     free(s->fields);

@@ -41,6 +41,7 @@ enum sl_field_kind {
     SL_FIELD_CATEGORY, // an exact table: JSD, total variation
     SL_FIELD_RANK,     // counts per address, sorted: popularity. JSD
     SL_FIELD_SCALING,  // a logscale diagram
+    SL_FIELD_MEMORY,   // an autocorrelation: RMS of the differences of its coefficients
 };
 struct sl_field {
     int id;
@@ -53,9 +54,17 @@ struct sl_field {
 };
 const struct sl_field *sl_compare_field(size_t i); // NULL after the last; the order of reports
 
-enum sl_metric { SL_BY_NONE, SL_BY_JSD, SL_BY_NW1, SL_BY_KS, SL_BY_RMS };
-const char *sl_metric_name(enum sl_metric m); // "JSD", "nW1", "KS", "RMS"
+enum sl_metric { SL_BY_NONE, SL_BY_JSD, SL_BY_NW1, SL_BY_KS, SL_BY_RMS, SL_BY_ACF };
+const char *sl_metric_name(enum sl_metric m); // "JSD", "nW1", "KS", "RMS", "ACF"
 
+enum { SL_ACF_MAX = 100 };
+struct sl_acf_pair {
+    const char *key, *title, *step; // what a lag is: "100 ms", "packets"
+    size_t lags, n_a, n_b;
+    double a[SL_ACF_MAX], b[SL_ACF_MAX]; // [0] is lag 1
+    size_t compared;                     // lags: at most a quarter of the shorter series
+    double rms, floor_rms, floor_rms_sd; // of the differences; NAN when there are none
+};
 struct sl_category { // of the most frequent ones; the last may be "other"
     char name[48];
     double a, b; // shares
@@ -87,18 +96,14 @@ struct sl_field_result {
     struct sl_category *top;
     size_t n_top;
     struct sl_scaling *scaling;
+    struct sl_acf_pair *memory;
 };
 
 // The size of a difference on one scale for all distances: the root of JSD, which is quadratic; ten
 // octaves are as far as can be. 0 when not judged.
 double sl_field_effect(const struct sl_field_result *f);
 
-enum { SL_ACF_MAX = 100, SL_DISPERSIONS = 5, SL_RATE_BINS = 240 };
-struct sl_acf_pair {
-    const char *key, *title, *step; // what a lag is: "0.1 s", "packet"
-    size_t lags, n_a, n_b;
-    double a[SL_ACF_MAX], b[SL_ACF_MAX]; // [0] is lag 1
-};
+enum { SL_DISPERSIONS = 5, SL_RATE_BINS = 240 };
 struct sl_rate_curve {
     double step_s;
     size_t n;
@@ -142,7 +147,8 @@ struct sl_compare_options { // zeroed = the defaults
     bool haar;                 // wavelet of the logscale diagrams; else db3
     int j1;                    // first octave of the slope; 0 = 3
     size_t max_classes;        // 0 = 12, those with most flows
-    // Bounds that the caller sets; 0 = none. Means are those of all traffic, over judged fields.
+    // Bounds that the caller sets; 0 = none, DBL_MIN = exactly 0. Means are those of all traffic,
+    // over judged fields.
     double max_mean_jsd, max_mean_nw1, max_mean_ks, max_jsd, max_nw1, max_ks;
     bool fail_if_different;
 };

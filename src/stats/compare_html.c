@@ -680,15 +680,16 @@ static void add_method(struct sl_str *out, const struct sl_comparison *c)
         ". Two recordings of one and the same network would be about that far apart, so a "
         "distance at the floor cannot be improved; one far below it is a sign of copying. "
         "When B has fewer flows than half of A, one part has as many as B and the other the "
-        "rest; only counts, scaling, concurrent flows and degrees keep to halves.</dd>\n",
+        "rest; only counts, scaling, memory, concurrent flows and degrees keep to halves.</dd>\n",
         o->splits, o->seed);
     sl_str_addf(out,
                 "<dt>When a field differs</dt><dd>Its distance is larger than %g times the floor "
                 "(for JSD and KS, which end at 1, at most half way from the floor to 1) and larger "
-                "than %g (%g for JSD, %g octaves for scaling). At least %d values on each side and "
+                "than %g (%g for JSD, %g octaves for scaling, %g for memory). At least %d values "
+                "on each side and "
                 "%d flows are needed to judge.</dd>\n",
-                o->factor, o->min_effect, o->min_effect / 10, o->min_effect * 10, SL_COMPARE_MIN,
-                SL_COMPARE_MIN_FLOWS);
+                o->factor, o->min_effect, o->min_effect / 10, o->min_effect * 10, o->min_effect * 5,
+                SL_COMPARE_MIN, SL_COMPARE_MIN_FLOWS);
     sl_str_add(
         out, "<dt>JSD</dt><dd>Jensen-Shannon divergence in base 2: 0 for equal, 1 for nothing in "
              "common. Its square root is a distance. Ports, protocols, flags, TTL, classes and "
@@ -696,6 +697,9 @@ static void add_method(struct sl_str *out, const struct sl_comparison *c)
              "bins whose edges come from A (the finer of Freedman-Diaconis and Sturges, "
              "logarithmic where the plot is), with one cell below and one above, so that nothing "
              "is lost.</dd>\n"
+             "<dt>ACF</dt><dd>Autocorrelation of counts in 100 ms (lags to 10 s), of gaps and of "
+             "sizes (lags to 40 packets, at most a quarter of the series): root of the mean "
+             "squared difference of the coefficients.</dd>\n"
              "<dt>nW1</dt><dd>How far mass has to move from A to B (Wasserstein-1), over the span "
              "from the 1st to the 99th percentile of A.</dd>\n"
              "<dt>KS</dt><dd>The largest vertical gap between the two distribution functions "

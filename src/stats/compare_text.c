@@ -47,7 +47,7 @@ static void field_row(struct sl_table *t, const struct sl_field_result *f)
     figure_cell(t, f->d.jsd);
     figure_cell(t, f->d.nw1);
     figure_cell(t, f->d.ks);
-    figure_cell(t, f->scaling ? f->scaling->diff.rms : NAN);
+    figure_cell(t, f->scaling ? f->scaling->diff.rms : f->memory ? f->memory->rms : NAN);
     sl_table_cell(t, sl_metric_name(f->by));
     figure_cell(t, f->judged ? f->by_floor : NAN);
     ratio_cell(t, f);
@@ -163,7 +163,8 @@ void sl_comparison_text(const struct sl_comparison *c, bool colour, struct sl_st
     sl_str_addf(
         out,
         "JSD in base 2 (its square root is a distance); nW1 = W1 / (p99 - p1 of A); KS = D; "
-        "RMS in octaves of energy.\nFloor: mean over %d splits of A's flows in two parts, "
+        "RMS in octaves of energy, of memory in coefficients of autocorrelation.\nFloor: mean over "
+        "%d splits of A's flows in two parts, "
         "seed %" PRIu64 ".\n",
         c->options.splits, c->options.seed);
     bool good = c->verdict == SL_VERDICT_SAME || c->verdict == SL_VERDICT_IDENTICAL;
@@ -295,6 +296,8 @@ static const char *bins_rule(const struct sl_field *f)
         return "ranks";
     case SL_FIELD_SCALING:
         return "octaves";
+    case SL_FIELD_MEMORY:
+        return "lags";
     default:
         return "exact";
     }
@@ -391,6 +394,10 @@ static json_t *acf_json(const struct sl_acf_pair *p)
     set_count(o, "n_a", p->n_a);
     set_count(o, "n_b", p->n_b);
     set_count(o, "first_lag", 1);
+    set_count(o, "lags_compared", p->compared);
+    set_real(o, "rms", p->rms);
+    set_real(o, "floor_rms", p->floor_rms);
+    set_real(o, "floor_rms_sd", p->floor_rms_sd);
     set(o, "a", reals(p->a, p->lags));
     set(o, "b", reals(p->b, p->lags));
     return o;

@@ -5,10 +5,10 @@
  * apart.
  */
 #include "../support/hex.h"
+#include "../support/initial.h"
 #include "base/crypto.h"
 #include "dissect/dissect.h"
 #include "dissect/quic.h"
-#include <openssl/evp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,9 +16,7 @@
 // cmocka wants the headers above first.
 #include <cmocka.h>
 
-enum { HEADER = 22, NUMBER_AT = 18, PLAIN = 1162, INITIAL = 1200, TAG = 16, HELLO = 241 };
-
-static const uint8_t dcid[8] = {0x83, 0x94, 0xc8, 0xf0, 0x3e, 0x51, 0x57, 0x08};
+enum { HELLO = 241 };
 
 // A.2: the CRYPTO frame's data.
 static const char hello_hex[] =
@@ -29,49 +27,7 @@ static const char hello_hex[] =
     "01001c00024001003900320408ffffffffffffffff05048000ffff07048000ffff0801100104800075300901100f"
     "088394c8f03e51570806048000ffff";
 
-static void seal(const struct sl_quic_keys *k, const uint8_t *number, uint8_t *packet,
-                 const uint8_t *plain)
-{
-    EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
-    uint8_t nonce[12], mask[16], *sealed = packet + HEADER;
-    int n = 0;
-    memcpy(nonce, k->iv, sizeof nonce);
-    for (int i = 0; i < 4; i++)
-        nonce[8 + i] ^= number[i];
-    assert_true(c && EVP_EncryptInit_ex(c, EVP_aes_128_gcm(), NULL, k->key, nonce) &&
-                EVP_EncryptUpdate(c, NULL, &n, packet, HEADER) &&
-                EVP_EncryptUpdate(c, sealed, &n, plain, PLAIN) &&
-                EVP_EncryptFinal_ex(c, sealed + PLAIN, &n) &&
-                EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG, sealed + PLAIN));
-    EVP_CIPHER_CTX_free(c);
-    assert_true(sl_aes128_block(k->hp, packet + NUMBER_AT + 4, mask));
-    packet[0] = (uint8_t)(packet[0] ^ (mask[0] & 0x0f));
-    for (int i = 0; i < 4; i++)
-        packet[NUMBER_AT + i] ^= mask[1 + i];
-}
-
-// An Initial with the header of A.2 and these frames, padded; its packet number is 2.
-static void make_initial(const uint8_t *frames, size_t len, uint8_t packet[INITIAL])
-{
-    struct sl_quic_keys keys;
-    uint8_t plain[PLAIN] = {0};
-    memcpy(plain, frames, len);
-    assert_int_equal(hex_bytes("c300000001088394c8f03e5157080000449e00000002", packet, INITIAL),
-                     HEADER);
-    assert_true(sl_quic_client_keys(1, dcid, sizeof dcid, &keys));
-    seal(&keys, (const uint8_t[]){0, 0, 0, 2}, packet, plain);
-}
-
-static size_t crypto_frame(uint8_t *to, size_t offset, const uint8_t *data, size_t len)
-{
-    const uint8_t head[5] = {6, (uint8_t)(0x40 | offset >> 8), (uint8_t)offset,
-                             (uint8_t)(0x40 | len >> 8), (uint8_t)len};
-    memcpy(to, head, sizeof head);
-    memcpy(to + sizeof head, data, len);
-    return sizeof head + len;
-}
-
-static void rfc_initial(uint8_t packet[INITIAL])
+static void rfc_initial(uint8_t packet[INITIAL_BYTES])
 {
     uint8_t frames[4 + HELLO] = {6, 0, 0x40, 0xf1};
     assert_int_equal(hex_bytes(hello_hex, frames + 4, HELLO), HELLO);
@@ -98,36 +54,38 @@ static void the_keys_are_those_of_the_rfcs(void **state)
 {
     (void)state;
     struct sl_quic_keys k;
-    assert_true(sl_quic_client_keys(1, dcid, sizeof dcid, &k));
+    assert_true(sl_quic_client_keys(1, initial_dcid, sizeof initial_dcid, &k));
     assert_hex(k.key, 16, "1f369613dd76d5467730efcbe3b1a22d");
     assert_hex(k.iv, 12, "fa044b2f42a3fd3b46fb255c");
     assert_hex(k.hp, 16, "9f50449e04a0e810283a1e9933adedd2");
-    assert_true(sl_quic_client_keys(0x6b3343cf, dcid, sizeof dcid, &k)); // RFC 9369 appendix A.1
+    assert_true(sl_quic_client_keys(0x6b3343cf, initial_dcid, sizeof initial_dcid,
+                                    &k)); // RFC 9369 appendix A.1
     assert_hex(k.key, 16, "8b1a0bc121284290a29e0971b5cd045d");
     assert_hex(k.iv, 12, "91f73e2351d8fa91660e909f");
     assert_hex(k.hp, 16, "45b95e15235d6f45a6b19cbcb0294ba9");
-    assert_false(sl_quic_client_keys(0x51303433, dcid, sizeof dcid, &k)); // Q043 has none
+    assert_false(
+        sl_quic_client_keys(0x51303433, initial_dcid, sizeof initial_dcid, &k)); // Q043 has none
 }
 
 static void the_initial_of_rfc9001_is_the_rfcs(void **state)
 {
     (void)state;
-    uint8_t p[INITIAL];
+    uint8_t p[INITIAL_BYTES];
     rfc_initial(p);
     assert_hex(p, 64,
                "c000000001088394c8f03e5157080000449e7b9aec34d1b1c98dd7689fb8ec11"
                "d242b123dc9bd8bab936b47d92ec356c0bab7df5976d27cd449f63300099f399");
-    assert_hex(p + INITIAL - TAG, TAG, "e221af44860018ab0856972e194cd934");
+    assert_hex(p + INITIAL_BYTES - INITIAL_TAG, INITIAL_TAG, "e221af44860018ab0856972e194cd934");
 }
 
 static void the_initial_of_rfc9001_is_opened(void **state)
 {
     (void)state;
-    uint8_t p[INITIAL];
+    uint8_t p[INITIAL_BYTES];
     struct sl_quic_facts f;
     struct sl_l7 l;
     rfc_initial(p);
-    assert_int_equal(dissect(p, INITIAL, NULL, &f), SL_QUIC_DONE);
+    assert_int_equal(dissect(p, INITIAL_BYTES, NULL, &f), SL_QUIC_DONE);
     assert_int_equal(f.version, 1);
     assert_int_equal(f.type, SL_QUIC_INITIAL);
     assert_int_equal(f.dcid_len, 8);
@@ -138,7 +96,7 @@ static void the_initial_of_rfc9001_is_opened(void **state)
     assert_int_equal(f.tls.version, 0x0304);
     assert_string_equal(f.tls.ja3,
                         "771,4865-4866,0-65281-10-16-5-51-43-13-45-28-57,29-23-24,"); // by hand
-    assert_int_equal(sl_dissect_payload(17, 50000, 443, 0, p, INITIAL, &l), SL_L7_DONE);
+    assert_int_equal(sl_dissect_payload(17, 50000, 443, 0, p, INITIAL_BYTES, &l), SL_L7_DONE);
     assert_string_equal(l.app, "quic");
     assert_string_equal(l.sni, "example.com");
     assert_int_equal(l.quic_version, 1);
@@ -147,18 +105,18 @@ static void the_initial_of_rfc9001_is_opened(void **state)
 static void a_cut_or_changed_initial_keeps_its_version_only(void **state)
 {
     (void)state;
-    uint8_t p[INITIAL];
+    uint8_t p[INITIAL_BYTES];
     struct sl_quic_facts f;
     rfc_initial(p);
-    for (size_t len = 0; len < INITIAL; len++) {
+    for (size_t len = 0; len < INITIAL_BYTES; len++) {
         // flags, version, both identifiers with their lengths: 15 bytes
         assert_int_equal(dissect(p, len, NULL, &f), len < 15 ? SL_QUIC_NOT : SL_QUIC_DONE);
         assert_false(f.opened || f.has_tls);
         assert_int_equal(f.version, len < 15 ? 0 : 1);
     }
-    for (size_t i = 5; i < INITIAL; i += 7) {
+    for (size_t i = 5; i < INITIAL_BYTES; i += 7) {
         p[i] ^= 1;
-        dissect(p, INITIAL, NULL, &f);
+        dissect(p, INITIAL_BYTES, NULL, &f);
         assert_false(f.opened);
         p[i] ^= 1;
     }
@@ -167,7 +125,7 @@ static void a_cut_or_changed_initial_keeps_its_version_only(void **state)
 static void a_hello_in_two_datagrams_is_put_together(void **state)
 {
     (void)state;
-    uint8_t hello[HELLO], frames[600], first[INITIAL], second[INITIAL];
+    uint8_t hello[HELLO], frames[600], first[INITIAL_BYTES], second[INITIAL_BYTES];
     static struct sl_quic_hello h;
     struct sl_quic_facts f;
     hex_bytes(hello_hex, hello, HELLO);
@@ -181,14 +139,14 @@ static void a_hello_in_two_datagrams_is_put_together(void **state)
     make_initial(frames, n, first);
 
     memset(&h, 0, sizeof h);
-    assert_int_equal(dissect(second, INITIAL, &h, &f), SL_QUIC_NEED_MORE);
+    assert_int_equal(dissect(second, INITIAL_BYTES, &h, &f), SL_QUIC_NEED_MORE);
     assert_false(f.has_tls);
-    assert_int_equal(dissect(first, INITIAL, &h, &f), SL_QUIC_DONE);
+    assert_int_equal(dissect(first, INITIAL_BYTES, &h, &f), SL_QUIC_DONE);
     assert_string_equal(f.tls.sni, "example.com");
     assert_string_equal(f.tls.ja3, "771,4865-4866,0-65281-10-16-5-51-43-13-45-28-57,29-23-24,");
 
     // Each on its own: the first holds the name, but no whole hello.
-    assert_int_equal(dissect(first, INITIAL, NULL, &f), SL_QUIC_NEED_MORE);
+    assert_int_equal(dissect(first, INITIAL_BYTES, NULL, &f), SL_QUIC_NEED_MORE);
     assert_string_equal(f.tls.sni, "example.com");
     assert_string_equal(f.tls.ja3, "");
 }
@@ -204,10 +162,10 @@ static void hostile_frames_end_quietly(void **state)
         "ff",                           // cut inside a number
     };
     for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
-        uint8_t b[32], p[INITIAL];
+        uint8_t b[32], p[INITIAL_BYTES];
         struct sl_quic_facts f;
         make_initial(b, hex_bytes(frames[i], b, sizeof b), p);
-        assert_int_equal(dissect(p, INITIAL, NULL, &f), SL_QUIC_NEED_MORE);
+        assert_int_equal(dissect(p, INITIAL_BYTES, NULL, &f), SL_QUIC_NEED_MORE);
         assert_true(f.opened && !f.has_tls);
     }
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Profile full: TCP facts by the rules of Wireshark's analysis (each case worked out by hand from
 // them), round trips, packet sequences, and payload facts over segments.
+#include "../support/initial.h"
 #include "base/mem.h"
 #include "flow/feature.h"
+#include "flow/full.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -133,6 +135,46 @@ static void a_syn_sent_twice_is_timed_from_the_last(void **state)
     assert_true(real(&b, "handshake_rtt_us") == 30000.0);
     assert_true(real(&b, "initial_rtt_us") == 40000.0);
     assert_int_equal(whole(&b, "fwd_tcp_retransmissions"), 1);
+    tear_down(&b);
+}
+
+// RFC 9293 section 3.5, figure 7: either side's SYN is answered by a SYN-ACK of the other. By hand:
+// the server answers 25 ms after the client's SYN went by, the client 15 ms after the server's.
+// Wireshark has one stream, an initial RTT of 45 ms (server's SYN to the first ACK) and takes each
+// SYN-ACK for a retransmission of the SYN.
+static void two_syns_that_cross_are_one_connection(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    say(&b, 'c', 0, SYN, 1000, 0, NULL, 0, 8000);
+    say(&b, 's', 5, SYN, 5000, 0, NULL, 0, 8000);
+    say(&b, 'c', 20, SYN | ACK, 1000, 5001, NULL, 0, 8000);
+    say(&b, 's', 25, SYN | ACK, 5000, 1001, NULL, 0, 8000);
+    say(&b, 'c', 50, ACK, 1001, 5001, NULL, 50, 8000);
+    say(&b, 's', 70, ACK, 5001, 1051, NULL, 0, 8000);
+    finish(&b); // one flow
+    assert_int_equal(whole(&b, "src_port"), 40000);
+    assert_true(real(&b, "handshake_rtt_us") == 25000.0);
+    assert_true(real(&b, "handshake_client_us") == 15000.0);
+    assert_true(real(&b, "initial_rtt_us") == 45000.0);
+    assert_int_equal(whole(&b, "fwd_tcp_retransmissions"), 1);
+    assert_int_equal(whole(&b, "bwd_tcp_retransmissions"), 1);
+    tear_down(&b);
+}
+
+// RFC 9293 section 3.5.1: who asks anew in the middle of a connection has forgotten it.
+static void a_syn_against_an_open_connection_begins_another(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    say(&b, 'c', 0, ACK, 1001, 5001, NULL, 50, 8000);
+    say(&b, 's', 500, SYN, 9000, 0, NULL, 0, 8000);
+    size_t n;
+    sl_engine_drain(b.engine, b.clock_ns);
+    sl_engine_collect(b.engine, &n);
+    assert_int_equal(n, 2);
     tear_down(&b);
 }
 
@@ -310,6 +352,149 @@ static void a_request_in_two_segments_is_put_together(void **state)
     tear_down(&b);
 }
 
+// A client's datagram to 443.
+static void send_datagram(struct bench *b, uint16_t sport, int dir, const uint8_t *bytes,
+                          uint32_t len)
+{
+    struct sl_slot s = {.packet = {.ts_ns = START + (int64_t)b->number * MS,
+                                   .number = b->number,
+                                   .payload = bytes,
+                                   .payload_bytes = len,
+                                   .payload_captured = len,
+                                   .l4_header_bytes = 8,
+                                   .ip_header_bytes = 20,
+                                   .wire_bytes = 42 + len}};
+    bool c = dir == SL_FORWARD;
+    s.packet.tuple = (struct sl_tuple){.src = sl_addr_from_v4(c ? 0x0a000001 : 0x0a000002),
+                                       .dst = sl_addr_from_v4(c ? 0x0a000002 : 0x0a000001),
+                                       .sport = c ? sport : 443,
+                                       .dport = c ? 443 : sport,
+                                       .proto = SL_PROTO_UDP};
+    b->number++;
+    b->clock_ns = s.clock_ns = s.packet.ts_ns;
+    struct sl_chunk chunk;
+    sl_engine_prepare(b->engine, &s, 1, &chunk);
+    sl_engine_update(b->engine, s.partition, &s, &chunk, 1, b->clock_ns, 0);
+}
+
+// RFC 9001 appendix A.2: its hello, cut in two where the name is whole but the rest is not.
+enum { HELLO = 241, CUT = 120 };
+static const char hello_hex[] =
+    "010000ed0303ebf8fa56f12939b9584a3896472ec40bb863cfd3e86804fe3a47f06a2b69484c00000413011302"
+    "010000c000000010000e00000b6578616d706c652e636f6dff01000100000a00080006001d0017001800100007"
+    "000504616c706e000500050100000000003300260024001d00209370b2c9caa47fbabaf4559fedba753de171fa"
+    "71f50f1ce15d43e994ec74d748002b0003020304000d0010000e0403050306030203080408050806002d000201"
+    "01001c00024001003900320408ffffffffffffffff05048000ffff07048000ffff0801100104800075300901100f"
+    "088394c8f03e51570806048000ffff";
+
+static void halves_of_a_hello(uint8_t first[INITIAL_BYTES], uint8_t second[INITIAL_BYTES])
+{
+    uint8_t hello[HELLO], frames[600];
+    assert_int_equal(hex_bytes(hello_hex, hello, HELLO), HELLO);
+    make_initial(frames, crypto_frame(frames, 0, hello, CUT), first);
+    make_initial(frames, crypto_frame(frames, CUT, hello + CUT, HELLO - CUT), second);
+}
+
+static void a_quic_hello_over_two_datagrams_has_its_fingerprint(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint8_t first[INITIAL_BYTES], second[INITIAL_BYTES];
+    uint8_t early[40] = {0xd3, 0, 0, 0, 1}; // a 0-RTT packet: one overtakes
+    static const uint8_t handshake[40] = {0xe3, 0, 0, 0, 1};
+    halves_of_a_hello(first, second);
+    set_up(&b);
+    send_datagram(&b, 40000, SL_FORWARD, early, sizeof early);
+    send_datagram(&b, 40000, SL_FORWARD, first, sizeof first);
+    send_datagram(&b, 40000, SL_BACKWARD, handshake, sizeof handshake);
+    send_datagram(&b, 40000, SL_FORWARD, early, sizeof early);
+    send_datagram(&b, 40000, SL_FORWARD, second, sizeof second);
+    finish(&b);
+    assert_text(&b, "app", "quic");
+    assert_int_equal(whole(&b, "quic_version"), 1);
+    assert_text(&b, "tls_sni", "example.com");
+    assert_text(&b, "tls_alpn", "alpn");
+    assert_text(&b, "ja3", "771,4865-4866,0-65281-10-16-5-51-43-13-45-28-57,29-23-24,");
+    tear_down(&b);
+}
+
+static void a_quic_hello_that_never_ends_is_let_go_with_the_table(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint8_t first[INITIAL_BYTES], second[INITIAL_BYTES];
+    halves_of_a_hello(first, second);
+    set_up(&b);
+    send_datagram(&b, 40000, SL_FORWARD, second, sizeof second);
+    sl_engine_free(b.engine); // the leak checker looks
+    sl_features_free(b.features);
+    sl_feature_scratch_free(b.scratch);
+    free(b.row);
+}
+
+// More flows begin a hello than are kept: those beyond have no fingerprint, and nothing is lost.
+static void quic_hellos_that_are_kept_are_bounded(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint8_t first[INITIAL_BYTES], second[INITIAL_BYTES];
+    halves_of_a_hello(first, second);
+    set_up(&b);
+    uint32_t n = 2 * SL_FULL_HELLOS * SL_PARTITIONS, whole = 0;
+    for (uint32_t i = 0; i < n; i++)
+        send_datagram(&b, (uint16_t)(i + 1000), SL_FORWARD, first, sizeof first);
+    for (uint32_t i = 0; i < n; i++)
+        send_datagram(&b, (uint16_t)(i + 1000), SL_FORWARD, second, sizeof second);
+    sl_engine_drain(b.engine, b.clock_ns);
+    struct sl_flow_state *const *f;
+    size_t flows, all = 0;
+    while (f = sl_engine_collect(b.engine, &flows), flows) {
+        for (size_t i = 0; i < flows; i++) {
+            whole += f[i]->full->facts.ja3 != NULL;
+            assert_string_equal(f[i]->full->facts.tls_sni, "example.com");
+        }
+        all += flows;
+        sl_engine_release(b.engine);
+    }
+    assert_int_equal(all, n);
+    assert_int_equal(whole, n / 2); // as the hash spreads them, each partition is full
+    tear_down(&b);
+}
+
+// TCP Fast Open (RFC 7413): the SYN's payload begins one behind its sequence number.
+static void a_request_that_begins_in_the_syn_is_put_together(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    static const char request[] = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
+    say(&b, 'c', 0, SYN, 1000, 0, request, 20, 8000);
+    say(&b, 's', 30, SYN | ACK, 5000, 1021, NULL, 0, 8000);
+    say(&b, 'c', 40, ACK, 1021, 5001, request + 20, sizeof request - 21, 8000);
+    finish(&b);
+    assert_text(&b, "http_host", "shop.example");
+    assert_int_equal(whole(&b, "fwd_tcp_retransmissions"), 0);
+    tear_down(&b);
+}
+
+// The server did not take the SYN's payload (RFC 7413 section 4.2.2): sent again, taken once; as
+// tshark counts, one retransmission.
+static void a_request_that_the_syn_brought_in_vain_is_taken_once(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    static const char request[] = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
+    say(&b, 'c', 0, SYN, 1000, 0, request, 20, 8000);
+    say(&b, 's', 30, SYN | ACK, 5000, 1001, NULL, 0, 8000);
+    say(&b, 'c', 40, ACK, 1001, 5001, request, 20, 8000);
+    say(&b, 'c', 41, ACK, 1021, 5001, request + 20, sizeof request - 21, 8000);
+    finish(&b);
+    assert_text(&b, "http_host", "shop.example");
+    assert_int_equal(whole(&b, "fwd_tcp_retransmissions"), 1);
+    tear_down(&b);
+}
+
 static void what_never_ends_is_let_go_with_the_table(void **state)
 {
     (void)state;
@@ -329,6 +514,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_handshake_gives_three_times),
         cmocka_unit_test(a_syn_sent_twice_is_timed_from_the_last),
+        cmocka_unit_test(two_syns_that_cross_are_one_connection),
+        cmocka_unit_test(a_syn_against_an_open_connection_begins_another),
         cmocka_unit_test(without_a_handshake_there_is_no_time),
         cmocka_unit_test(data_is_timed_until_its_answer_unless_sent_again),
         cmocka_unit_test(what_was_acknowledged_already_is_sent_for_nothing),
@@ -337,6 +524,11 @@ int main(void)
         cmocka_unit_test(windows_and_probes_are_told_apart),
         cmocka_unit_test(the_first_packets_are_kept_in_order),
         cmocka_unit_test(a_request_in_two_segments_is_put_together),
+        cmocka_unit_test(a_quic_hello_over_two_datagrams_has_its_fingerprint),
+        cmocka_unit_test(a_quic_hello_that_never_ends_is_let_go_with_the_table),
+        cmocka_unit_test(quic_hellos_that_are_kept_are_bounded),
+        cmocka_unit_test(a_request_that_begins_in_the_syn_is_put_together),
+        cmocka_unit_test(a_request_that_the_syn_brought_in_vain_is_taken_once),
         cmocka_unit_test(what_never_ends_is_let_go_with_the_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,6 +51,28 @@ static char *text_of(const struct sl_flow_graph *g, size_t most, writer *write)
     "src,dst,class,app,proto,port,flows,packets_up,packets_down,bytes_up,bytes_down,first_ns,"     \
     "last_ns,statement\n"
 
+// Somebody named a service "10.0.0.5"; and there is an address 10.0.0.5 that nobody knows.
+static void an_address_is_told_from_a_service_of_that_name(void **state)
+{
+    (void)state;
+    struct sl_flow_graph *g = sl_flow_graph_new(NULL);
+    const struct sl_truth_row who = {.project = "",
+                                     .service = "10.0.0.5",
+                                     .image = "",
+                                     .cls = "",
+                                     .role = "",
+                                     .instance = "",
+                                     .host = "",
+                                     .app = ""};
+    struct sl_graph_edge_in e = flow("10.0.0.5", "10.0.0.7", 80, 1, 2, 3, 4);
+    e.dst_who = &who;
+    sl_flow_graph_add(g, &e);
+    char *text = text_of(g, 0, sl_flow_graph_csv);
+    assert_string_equal(text, HEADER "10.0.0.5~address,10.0.0.5,,,6,80,1,1,1,1,2,3,4,\n");
+    free(text);
+    sl_flow_graph_free(g);
+}
+
 static void flows_between_two_ends_are_one_edge(void **state)
 {
     (void)state;
@@ -267,6 +289,7 @@ static void an_empty_graph_and_a_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_address_is_told_from_a_service_of_that_name),
         cmocka_unit_test(flows_between_two_ends_are_one_edge),
         cmocka_unit_test(the_order_of_adding_does_not_show),
         cmocka_unit_test(what_goes_beyond_the_bounds_is_counted_in_other),

@@ -131,9 +131,109 @@ static void cicflowmeters_table_is_read(void **state)
     close_to(s.flows.at[0].mean_gap_s, 0.1363636363636); // as it says, in microseconds
     assert_string_equal(label(&s, 0), "NeedManualLabel");
     assert_string_equal(cls(&s, 0), "database"); // by the port
-    assert_false(s.known & SL_KNOW_TIMES);       // its time stamps have no zone
+    assert_true(s.known & SL_KNOW_TIMES);
+    assert_true(s.flows.at[0].start_ns == INT64_C(1700000000000000000)); // 22:13:20 UTC
     assert_non_null(strstr(s.bytes_are, "Total Length of Fwd Packet"));
     sl_sample_set_done(&s);
+}
+
+// As published: blanks before the names, plural names, a clock without seconds or half of the day,
+// rows of commas, a duration of -1.
+static void cic_ids2017_is_read(void **state)
+{
+    (void)state;
+    struct sl_sample_set s =
+        good("Flow ID, Source IP, Source Port, Destination IP, Destination Port, Protocol, "
+             "Timestamp, Flow Duration, Total Fwd Packets, Total Backward Packets,Total Length of "
+             "Fwd Packets, Total Length of Bwd Packets, Flow IAT Mean, Label\n"
+             "f,10.0.0.1,50000,10.0.0.2,5432,6,3/7/2017 8:55,1500000,7,5,900,4000.0,136363.6,"
+             "BENIGN\n"
+             ",,,,,,,,,,,,,\n"
+             "f,10.0.0.1,50000,10.0.0.2,5432,6,03/07/2017 08:55:58,-1,7,5,900,4000,1,DoS Hulk\n",
+             NULL);
+    assert_int_equal(s.flows.len, 2);
+    is_the_flow(&s.flows.at[0], true);
+    assert_true(s.flows.at[0].start_ns == INT64_C(1499072100000000000)); // date -u -d
+    assert_true(s.flows.at[1].start_ns == INT64_C(1499072158000000000));
+    assert_true(s.flows.at[1].duration_ns == 0);
+    assert_string_equal(label(&s, 1), "DoS Hulk");
+    sl_sample_set_done(&s);
+}
+
+// Other names, no addresses, the header once more in the middle.
+static void cse_cic_ids2018_is_read(void **state)
+{
+    (void)state;
+    static const char table[] =
+        "Dst Port,Protocol,Timestamp,Flow Duration,Tot Fwd Pkts,Tot Bwd Pkts,TotLen Fwd Pkts,"
+        "TotLen Bwd Pkts,Flow IAT Mean,Label\n"
+        "5432,6,14/02/2018 08:31:01,1500000,7,5,900,4000,136363.6,Benign\n"
+        "Dst Port,Protocol,Timestamp,Flow Duration,Tot Fwd Pkts,Tot Bwd Pkts,TotLen Fwd Pkts,"
+        "TotLen Bwd Pkts,Flow IAT Mean,Label\n"
+        "22,6,14/02/2018 08:33:50,1500000,7,5,900,4000,136363.6,SSH-Bruteforce\n";
+    struct sl_sample_set s = good(table, NULL);
+    assert_int_equal(s.flows.len, 2);
+    assert_int_equal(s.flows.at[0].dport, 5432);
+    assert_int_equal(s.flows.at[0].packets[1], 5);
+    assert_int_equal(s.flows.at[0].bytes[1], 4000);
+    assert_true(s.flows.at[0].start_ns == INT64_C(1518597061000000000)); // date -u -d
+    assert_string_equal(label(&s, 1), "SSH-Bruteforce");
+    sl_sample_set_done(&s);
+}
+
+// Argus's binetflow: totals of both directions; the source's bytes alone are not the flow's.
+static void ctu_13_is_read(void **state)
+{
+    (void)state;
+    struct sl_sample_set s = good(
+        "StartTime,Dur,Proto,SrcAddr,Sport,Dir,DstAddr,Dport,State,sTos,dTos,TotPkts,TotBytes,"
+        "SrcBytes,Label\n"
+        "2011/08/10 09:46:53.047277,1.5,tcp,10.0.0.1,50000,   ->,10.0.0.2,5432,FSPA_FSPA,0,0,12,"
+        "4900,900,flow=Background\n"
+        "2011/08/10 09:46:54.000000,0.0,icmp,10.0.0.1,0x0303,  <->,10.0.0.2,,URP,0,,1,60,60,x\n",
+        NULL);
+    is_the_flow(&s.flows.at[0], false);
+    assert_true(s.flows.at[0].start_ns == INT64_C(1312969613047277000)); // date -u -d
+    assert_string_equal(label(&s, 0), "flow=Background");
+    assert_false(s.known & SL_KNOW_DIRECTIONS);
+    assert_int_equal(s.flows.at[1].sport, 0x0303);
+    sl_sample_set_done(&s);
+}
+
+// NetFlow: nfdump's CSV, and CIDDS-001's with blanks and abbreviated bytes.
+static void nfdump_and_cidds_are_read(void **state)
+{
+    (void)state;
+    struct sl_sample_set s =
+        good("ts,te,td,sa,da,sp,dp,pr,flg,ipkt,ibyt,opkt,obyt\n"
+             "2016-03-18 10:47:52,2016-03-18 10:47:53,1.5,10.0.0.1,10.0.0.2,50000,5432,TCP,.A.,7,"
+             "900,5,4000\n",
+             NULL);
+    is_the_flow(&s.flows.at[0], true);
+    assert_true(s.flows.at[0].start_ns == INT64_C(1458298072000000000)); // date -u -d
+    sl_sample_set_done(&s);
+    s = good("Date first seen,Duration,Proto,Src IP Addr,Src Pt,Dst IP Addr,Dst Pt,Packets,Bytes\n"
+             "2017-03-15 00:01:16.632,0.000,TCP  ,192.168.100.5,445,192.168.220.16,58844,    1,"
+             "  2.1 M\n",
+             NULL);
+    assert_true(s.flows.at[0].start_ns == INT64_C(1489536076632000000)); // date -u -d
+    assert_int_equal(s.flows.at[0].bytes[0], 2100000);
+    sl_sample_set_done(&s);
+}
+
+static void a_time_that_is_none_is_named(void **state)
+{
+    (void)state;
+    static const char *const times[] = {"31/13/2017 8:55",      "3/7/2017",    "3/7/2017 8:55:61",
+                                        "3/7/2017 13:00:00 PM", "3/7/17 8:55", "8:55",
+                                        "3/7/2017 8:55 x"};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        char *table = sl_format("Timestamp,Src IP\n%s,10.0.0.1\n", times[i]);
+        char *message = sl_format("'%s' in column 'Timestamp' is not a time", times[i]);
+        bad(table, NULL, SL_EINPUT, 2, 1, message);
+        free(table);
+        free(message);
+    }
 }
 
 static void zeeks_conn_log_is_read(void **state)
@@ -340,6 +440,11 @@ int main(void)
         cmocka_unit_test(our_own_table_is_read),
         cmocka_unit_test(the_truth_stands_before_the_port_name),
         cmocka_unit_test(cicflowmeters_table_is_read),
+        cmocka_unit_test(cic_ids2017_is_read),
+        cmocka_unit_test(cse_cic_ids2018_is_read),
+        cmocka_unit_test(ctu_13_is_read),
+        cmocka_unit_test(nfdump_and_cidds_are_read),
+        cmocka_unit_test(a_time_that_is_none_is_named),
         cmocka_unit_test(zeeks_conn_log_is_read),
         cmocka_unit_test(netflow_as_in_ugr16_has_no_directions),
         cmocka_unit_test(argus_as_in_unsw_nb15_is_read),
