@@ -32,7 +32,7 @@ const struct sl_condition_word sl_condition_table[SL_CONDITIONS] = {
     [SL_COND_QUEUE] = {"queue", "LIMIT", "in packets (100p), bytes (64KB), or both (100p,64KB)"},
     [SL_COND_AQM] = {"aqm", "NAME", "of the queue: none (default), red, codel, fq-codel"},
     [SL_COND_ECN] = {"ecn", NULL, "the queue marks what can be marked and does not drop it"},
-    [SL_COND_STATE] = {"state", "UP", "up or down"},
+    [SL_COND_STATE] = {"carrier", "STATE", "up or down"},
     [SL_COND_MTU] = {"mtu", "BYTES", "largest IP packet; larger ones are dropped"},
     [SL_COND_WHOLE] = {"whole", NULL, "large packets pass whole although the rate is limited"},
 };
@@ -281,7 +281,7 @@ static bool set_value(struct sl_conditions *c, enum sl_condition what, const cha
         return c->rate_bps.lo >= 1000
                    ? true
                    : sl_fail(err, SL_EUSAGE,
-                             "a rate is at least 1kbps, not '%s': 'state down' stops a link",
+                             "a rate is at least 1kbps, not '%s': 'carrier down' stops a link",
                              value);
     case SL_COND_BURST:
         return parse_size(value, "burst", 1e9, &c->burst_bytes, err);
@@ -331,7 +331,7 @@ static bool set_value(struct sl_conditions *c, enum sl_condition what, const cha
         c->aqm = (enum sl_aqm)i;
         return true;
     case SL_COND_STATE:
-        if (!one_of(value, "state", state_names, 2, &i, err))
+        if (!one_of(value, "carrier", state_names, 2, &i, err))
             return false;
         c->down = i;
         return true;
