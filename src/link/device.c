@@ -18,6 +18,8 @@
 #define TUN_F_USO6 0x40
 #endif
 
+enum { QUEUE_PACKETS = 10000 }; // the default of 500 loses bursts of single packets
+
 struct opening {
     struct sl_device *d;
     bool whole;
@@ -88,7 +90,8 @@ bool sl_device_open(int ns, const char *name, bool tap, uint32_t mtu, bool whole
     }
     snprintf(path, sizeof path, "ipv6/conf/%s/disable_ipv6", d.name);
     sl_netns_sysctl(ns, path, "1");
-    if ((mtu && !sl_link_mtu(ns, d.name, mtu, err)) || !sl_link_up(ns, d.name, err)) {
+    if ((mtu && !sl_link_mtu(ns, d.name, mtu, err)) ||
+        !sl_link_queue(ns, d.name, QUEUE_PACKETS, err) || !sl_link_up(ns, d.name, err)) {
         sl_device_close(&d);
         return false;
     }

@@ -472,11 +472,16 @@ static void leave(struct pipe *p, struct sl_pbuf *b)
         return;
     }
     e->sent++;
-    int64_t late = e->opt.out(e->opt.ctx, p->number, b) - due;
+    e->opt.out(e->opt.ctx, p->number, b);
+}
+
+void sl_emulator_sent(struct sl_emulator *e, uint32_t pipe, int64_t due_ns, int64_t sent_ns)
+{
+    struct pipe *p = &e->pipes[pipe];
+    int64_t late = sent_ns - due_ns;
     p->n.late[late_bucket(late)]++;
     if (late > p->n.late_max_ns)
         p->n.late_max_ns = late;
-    sl_pbuf_free(e->pool, b);
 }
 
 // at_ns is its timer's time: later arrivals may still come before now_ns.

@@ -55,8 +55,8 @@ struct sl_emulator_options {
     uint64_t memory_bytes; // of packets; 0 = 1 GiB
     // Where a packet goes behind a pipe: the next pipe, or -1 = out.
     int32_t (*next)(void *ctx, uint32_t pipe, const struct sl_pbuf *b); // NULL = always out
-    // Sends it; the packet is the callee's only until it returns. When it was sent.
-    int64_t (*out)(void *ctx, uint32_t pipe, struct sl_pbuf *b);
+    // Sends it, and frees it. Whoever sends says when: sl_emulator_sent.
+    void (*out)(void *ctx, uint32_t pipe, struct sl_pbuf *b);
     void *ctx;
 };
 struct sl_emulator;
@@ -76,6 +76,7 @@ void sl_emulator_apply(struct sl_emulator *e, uint32_t pipe, struct sl_prepared 
 
 // A packet arrives at a pipe. It is the emulator's from here on.
 void sl_emulator_arrive(struct sl_emulator *e, uint32_t pipe, struct sl_pbuf *b, int64_t now_ns);
+void sl_emulator_sent(struct sl_emulator *e, uint32_t pipe, int64_t due_ns, int64_t sent_ns);
 int64_t sl_emulator_next(struct sl_emulator *e); // when something is due; INT64_MAX = nothing
 void sl_emulator_run(struct sl_emulator *e, int64_t now_ns);
 // True while `now` does not matter: everything due by now_ns was handled, or `most` packets went

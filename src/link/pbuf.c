@@ -201,6 +201,11 @@ static void fill_checksum(struct sl_pbuf *f, const struct sl_pbuf_headers *h)
     f->needs_csum = 0;
 }
 
+void sl_pbuf_open_checksum(struct sl_pbuf *f, const struct sl_pbuf_headers *h)
+{
+    fill_checksum(f, h);
+}
+
 void sl_pbuf_complete(struct sl_pbuf *f)
 {
     if (!f->needs_csum || f->gso_size)
@@ -306,6 +311,7 @@ void sl_pbuf_flip(struct sl_pbuf *f, uint64_t random)
     if (from >= f->bytes)
         from = 0;
     uint64_t bit = random % ((uint64_t)(f->bytes - from) * 8);
+    f->corrupt = 1;
     p[from + bit / 8] ^= (uint8_t)(1u << bit % 8);
 }
 

@@ -36,6 +36,7 @@ struct sl_pbuf {
     uint8_t needs_csum;
     uint8_t link_bytes;         // 0 or 14
     uint8_t class;              // of memory
+    uint8_t corrupt;            // its checksum is wrong on purpose
     uint8_t room[SL_PBUF_ROOM]; // so that the virtio-net header stands right before
     uint8_t data[];             // link header, packet
 };
@@ -74,6 +75,8 @@ struct sl_pbuf *sl_pbuf_copy(struct sl_pbuf_pool *p, struct sl_pbuf *f);
 uint32_t sl_pbuf_segment_bytes(const struct sl_pbuf *f, const struct sl_pbuf_headers *h,
                                uint32_t number);
 void sl_pbuf_complete(struct sl_pbuf *f); // the checksum that is still open
+// A super-packet's: the field holds the pseudo header's sum.
+void sl_pbuf_open_checksum(struct sl_pbuf *b, const struct sl_pbuf_headers *h);
 // Sets ECN's CE; false when the packet is not ECN-capable.
 bool sl_pbuf_mark(struct sl_pbuf *f);
 void sl_pbuf_flip(struct sl_pbuf *f, uint64_t random); // one bit behind the IP header

@@ -76,7 +76,7 @@ struct sl_pbuf *sl_pbuf_new(struct sl_pbuf_pool *p, uint32_t data_bytes)
     f->pipe = f->to = 0;
     f->gso_size = 0;
     f->segments = 1;
-    f->needs_csum = f->gso_type = f->link_bytes = 0;
+    f->needs_csum = f->gso_type = f->link_bytes = f->corrupt = 0;
     return f;
 }
 

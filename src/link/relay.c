@@ -2,6 +2,7 @@
 #include "link/relay.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "link/join.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -15,13 +16,34 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PORTS_MAX = 256, READS = 32, SENDS = 64, SENDS_BETWEEN = 16, COPY_BELOW = 12000 };
+enum {
+    PORTS_MAX = 256,
+    READS = 32,
+    SENDS = 64,
+    SENDS_BETWEEN = 16,
+    COPY_BELOW = 12000,
+    JOINED = 48
+};
+
+struct batch { // what is held back for a device, to go out as one
+    struct sl_join join;
+    int port;
+    uint32_t n;
+    struct {
+        uint32_t pipe;
+        int64_t due_ns;
+    } sent[JOINED];
+    struct batch *next_open;
+    bool listed;
+};
 
 struct sl_relay {
     struct sl_relay_options opt;
     struct sl_emulator *emulator;
     struct sl_pbuf_pool *pool;
     struct sl_pbuf *scratch; // the next packet is read into it
+    struct batch *batches;   // for each device
+    struct batch *open;      // those that may hold something
     int wake;
     _Atomic bool stop, asked;
     pthread_mutex_t lock; // the next four
@@ -39,14 +61,8 @@ static int32_t next_pipe(void *ctx, uint32_t pipe, const struct sl_pbuf *b)
     return r->opt.net && r->opt.net->next ? r->opt.net->next(r->opt.net->ctx, pipe, b) : -1;
 }
 
-static int64_t send_out(void *ctx, uint32_t pipe, struct sl_pbuf *b)
+static void write_one(struct sl_relay *r, int port, struct sl_pbuf *b)
 {
-    struct sl_relay *r = ctx;
-    int port = r->opt.net ? r->opt.net->leave(r->opt.net->ctx, pipe, b) : (int)(pipe ^ 1);
-    if (port < 0) {
-        r->n.no_route += b->segments;
-        return sl_mono_ns();
-    }
     uint32_t bytes;
     const uint8_t *at = sl_pbuf_give(b, &bytes);
     ssize_t w = write(r->opt.devices[port].fd, at, bytes);
@@ -56,7 +72,58 @@ static int64_t send_out(void *ctx, uint32_t pipe, struct sl_pbuf *b)
         r->n.device_full += b->segments;
     else
         r->n.device_error += b->segments; // also EIO: the device is down
-    return sl_mono_ns();
+    sl_pbuf_free(r->pool, b);
+}
+
+static void flush(struct sl_relay *r, struct batch *out)
+{
+    struct sl_pbuf *b = sl_join_take(&out->join);
+    if (!b)
+        return;
+    write_one(r, out->port, b);
+    int64_t now = sl_mono_ns();
+    for (uint32_t i = 0; i < out->n; i++)
+        sl_emulator_sent(r->emulator, out->sent[i].pipe, out->sent[i].due_ns, now);
+    out->n = 0;
+}
+
+static void flush_all(struct sl_relay *r)
+{
+    for (; r->open; r->open = r->open->next_open) {
+        flush(r, r->open);
+        r->open->listed = false;
+    }
+}
+
+// Order holds for each device: what is held goes before anything else.
+static void send_out(void *ctx, uint32_t pipe, struct sl_pbuf *b)
+{
+    struct sl_relay *r = ctx;
+    int port = r->opt.net ? r->opt.net->leave(r->opt.net->ctx, pipe, b) : (int)(pipe ^ 1);
+    int64_t due = b->due_ns;
+    if (port < 0) {
+        r->n.no_route += b->segments;
+        sl_emulator_sent(r->emulator, pipe, due, sl_mono_ns());
+        sl_pbuf_free(r->pool, b);
+        return;
+    }
+    struct batch *out = &r->batches[port];
+    bool joins = r->opt.devices[port].offloads & SL_OFFLOAD_TSO4;
+    if (!joins || out->n == JOINED || !sl_join_add(&out->join, r->pool, b)) {
+        flush(r, out);
+        if (!joins || !sl_join_add(&out->join, r->pool, b)) {
+            write_one(r, port, b);
+            sl_emulator_sent(r->emulator, pipe, due, sl_mono_ns());
+            return;
+        }
+    }
+    out->sent[out->n].pipe = pipe;
+    out->sent[out->n++].due_ns = due;
+    if (!out->listed) {
+        out->listed = true;
+        out->next_open = r->open;
+        r->open = out;
+    }
 }
 
 struct sl_relay *sl_relay_new(const struct sl_relay_options *opt, struct sl_error *err)
@@ -73,6 +140,9 @@ struct sl_relay *sl_relay_new(const struct sl_relay_options *opt, struct sl_erro
     struct sl_relay *r = sl_alloc(sizeof *r);
     r->opt = *opt;
     r->wake = wake;
+    r->batches = sl_alloc((size_t)opt->n_devices * sizeof *r->batches);
+    for (int i = 0; i < opt->n_devices; i++)
+        r->batches[i].port = i;
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->done, NULL);
     struct sl_emulator_options e = {.pipes = opt->pipes,
@@ -97,6 +167,7 @@ void sl_relay_free(struct sl_relay *r)
     pthread_cond_destroy(&r->done);
     pthread_mutex_destroy(&r->lock);
     close(r->wake);
+    free(r->batches);
     free(r);
 }
 
@@ -108,6 +179,12 @@ struct sl_emulator *sl_relay_emulator(struct sl_relay *r)
 const char *sl_relay_realtime(const struct sl_relay *r)
 {
     return r->realtime;
+}
+
+static void send_due(struct sl_relay *r, int64_t now_ns, uint32_t most)
+{
+    sl_emulator_run_some(r->emulator, now_ns, most);
+    flush_all(r);
 }
 
 // Small packets move to a buffer of their size, large ones keep the one they were read into.
@@ -164,6 +241,7 @@ static bool read_one(struct sl_relay *r, int port, int64_t *now_ns)
     }
     *now_ns = sl_mono_ns();
     sl_emulator_arrive(r->emulator, (uint32_t)pipe, b, *now_ns);
+    flush_all(r); // a perfect pipe lets it out at once
     return true;
 }
 
@@ -176,7 +254,7 @@ static bool read_some(struct sl_relay *r, const struct pollfd *ready, int64_t *n
         for (int k = 0; k < READS && read_one(r, port, now_ns); k++) {
             any = true;
             if (sl_emulator_next(r->emulator) <= *now_ns)
-                sl_emulator_run_some(r->emulator, *now_ns, SENDS_BETWEEN);
+                send_due(r, *now_ns, SENDS_BETWEEN);
         }
     }
     return any;
@@ -294,7 +372,7 @@ static bool loop(struct sl_relay *r, int until, struct sl_error *err)
     while (!atomic_load_explicit(&r->stop, memory_order_relaxed)) {
         int64_t now = sl_mono_ns();
         if (sl_emulator_next(r->emulator) <= now)
-            sl_emulator_run_some(r->emulator, now, SENDS);
+            send_due(r, now, SENDS);
         bool more = read_some(r, fds, &now);
         if (atomic_load_explicit(&r->asked, memory_order_relaxed))
             answer_call(r, sl_mono_ns());

@@ -104,14 +104,25 @@ bool sl_route_in_use(int ns, uint32_t dst, int len, bool *used, struct sl_error 
     return true;
 }
 
-bool sl_link_mtu(int ns, const char *dev, uint32_t mtu, struct sl_error *err)
+static bool set_u32(int ns, const char *dev, int attribute, const char *what, uint32_t value,
+                    struct sl_error *err)
 {
     SL_AUTO(sl_rt_close) struct sl_rt rt = {0};
     struct sl_rt_link link;
     if (!sl_rt_open(ns, &rt, err) || !sl_rt_link_need(&rt, dev, &link, err))
         return false;
     struct nl_msg *msg = sl_rt_link_msg(RTM_NEWLINK, 0, link.ifindex);
-    nla_put_u32(msg, IFLA_MTU, mtu);
+    nla_put_u32(msg, attribute, value);
     int e = sl_rt_talk(&rt, msg, NULL, NULL);
-    return e ? sl_rt_fail(&rt, e, err, "cannot set the MTU of '%s' to %u", dev, mtu) : true;
+    return e ? sl_rt_fail(&rt, e, err, "cannot set the %s of '%s' to %u", what, dev, value) : true;
+}
+
+bool sl_link_mtu(int ns, const char *dev, uint32_t mtu, struct sl_error *err)
+{
+    return set_u32(ns, dev, IFLA_MTU, "MTU", mtu, err);
+}
+
+bool sl_link_queue(int ns, const char *dev, uint32_t packets, struct sl_error *err)
+{
+    return set_u32(ns, dev, IFLA_TXQLEN, "transmit queue", packets, err);
 }

@@ -19,3 +19,5 @@ SL_MUST_USE bool sl_route_default(int ns, bool *there, struct sl_error *err);
 // Has some interface an address in dst/len?
 SL_MUST_USE bool sl_route_in_use(int ns, uint32_t dst, int len, bool *used, struct sl_error *err);
 SL_MUST_USE bool sl_link_mtu(int ns, const char *dev, uint32_t mtu, struct sl_error *err);
+// The transmit queue's length in packets.
+SL_MUST_USE bool sl_link_queue(int ns, const char *dev, uint32_t packets, struct sl_error *err);
