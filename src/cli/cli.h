@@ -73,4 +73,5 @@ int sl_cmd_report(struct sl_cli *, int, char **);
 int sl_cmd_flows(struct sl_cli *, int, char **);
 int sl_cmd_compare(struct sl_cli *, int, char **);
 int sl_cmd_graph(struct sl_cli *, int, char **);
+int sl_cmd_link(struct sl_cli *, int, char **);
 int sl_cmd_shell(struct sl_cli *, int, char **);

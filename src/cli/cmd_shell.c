@@ -3,26 +3,11 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/link_options.h"
+#include "link/control.h"
 #include "link/shell.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static json_t *counts_json(const struct sl_pipe_counts *c)
-{
-    json_t *dropped = json_object();
-    for (int i = 0; i < SL_DROPS; i++)
-        json_object_set_new(dropped, sl_drop_names[i], json_integer((json_int_t)c->dropped[i]));
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I}",
-                     "in_packets", (json_int_t)c->in_packets, "in_bytes", (json_int_t)c->in_bytes,
-                     "out_packets", (json_int_t)c->out_packets, "out_bytes",
-                     (json_int_t)c->out_bytes, "duplicates", (json_int_t)c->duplicates, "corrupted",
-                     (json_int_t)c->corrupted, "dropped", dropped, "reordered",
-                     (json_int_t)c->reordered, "marked", (json_int_t)c->marked, "under_way",
-                     (json_int_t)c->under_way, "queue_peak_bytes", (json_int_t)c->queue_peak_bytes,
-                     "late_p50_ns", (json_int_t)sl_late_quantile(c->late, 0.5), "late_p99_ns",
-                     (json_int_t)sl_late_quantile(c->late, 0.99));
-}
 
 static void say_counts(const char *direction, const struct sl_pipe_counts *c)
 {
@@ -120,11 +105,12 @@ int sl_cmd_shell(struct sl_cli *cli, int argc, char **argv)
         say_counts("down", &r.down);
     }
     if (result || cli->json) {
-        json_t *j = json_pack(
-            "{s:s, s:i, s:o, s:o, s:o, s:o, s:I, s:I}", "schema", "sluice.shell/1", "status",
-            r.status, "up", counts_json(&r.up), "down", counts_json(&r.down), "up_conditions",
-            sl_conditions_json(&shell.up), "down_conditions", sl_conditions_json(&shell.down),
-            "emulator_cpu_ns", (json_int_t)r.cpu_ns, "unexplained", (json_int_t)r.unexplained);
+        json_t *j =
+            json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:I, s:I}", "schema", "sluice.shell/1",
+                      "status", r.status, "up", sl_pipe_counts_json(&r.up), "down",
+                      sl_pipe_counts_json(&r.down), "up_conditions", sl_conditions_json(&shell.up),
+                      "down_conditions", sl_conditions_json(&shell.down), "emulator_cpu_ns",
+                      (json_int_t)r.cpu_ns, "unexplained", (json_int_t)r.unexplained);
         if (result && !sl_json_save(result, j, &err))
             status = sl_cli_fail(cli, &err);
         if (cli->json)

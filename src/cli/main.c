@@ -35,9 +35,10 @@ const struct sl_command sl_commands[] = {
     {"flows", "TRACE", "Packets into a table of flows, with every feature.", sl_cmd_flows},
     {"compare", "A B", "How far two traces or flow tables are apart.", sl_cmd_compare},
     {"graph", "TRACE", "Who talks to whom in a trace: picture, JSON, CSV, Mermaid.", sl_cmd_graph},
+    {"link", "serve|set|show|reset|watch|stop",
+     "Emulated links, and their conditions while they carry traffic.", sl_cmd_link},
     {"shell", "-- COMMAND", "Run a command behind an emulated link.", sl_cmd_shell},
     // Named in the design, and not there yet: main() says so.
-    {"link", "", "", NULL},
     {"topo", "", "", NULL},
     {"events", "", "", NULL},
     {"logs", "", "", NULL},

@@ -736,3 +736,29 @@ double sl_conditions_memory_bytes(const struct sl_conditions *c)
         queue = (double)c->queue_packets * 1538;
     return rate / 8 * (c->delay_ns.hi + c->jitter_ns.hi) / 1e9 + queue;
 }
+
+bool sl_conditions_parse(struct sl_conditions *c, const char *words, struct sl_arena *arena,
+                         struct sl_error *err)
+{
+    char *copy = sl_strdup(words), *next = copy;
+    struct sl_conditions made = *c;
+    bool ok = true;
+    for (char *word; ok && (word = strsep(&next, " \t,"));) {
+        if (!*word)
+            continue;
+        int what = sl_condition_named(word);
+        if (what < 0) {
+            ok = unknown(word, err);
+            break;
+        }
+        const char *value = NULL;
+        if (sl_condition_table[what].arg)
+            while ((value = strsep(&next, " \t")) && !*value)
+                ;
+        ok = sl_conditions_set(&made, (enum sl_condition)what, value, arena, err);
+    }
+    free(copy);
+    if (ok)
+        *c = made;
+    return ok;
+}

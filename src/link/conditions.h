@@ -78,6 +78,9 @@ struct sl_conditions { // zeroed: a perfect link
 // loss-pattern, too.
 SL_MUST_USE bool sl_conditions_set(struct sl_conditions *c, enum sl_condition what,
                                    const char *value, struct sl_arena *arena, struct sl_error *err);
+// "delay 20ms loss 1%": words as DTSL has them.
+SL_MUST_USE bool sl_conditions_parse(struct sl_conditions *c, const char *words,
+                                     struct sl_arena *arena, struct sl_error *err);
 // What `changes` gives is taken over, the rest stays.
 void sl_conditions_merge(struct sl_conditions *c, const struct sl_conditions *changes);
 // Every range becomes a value, drawn from the stream "link.range" of the link's name.

@@ -2,6 +2,7 @@
 #include "link/relay.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/proc.h"
 #include "link/join.h"
 #include <errno.h>
 #include <poll.h>
@@ -16,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define WAIT_MAX_NS 250000000ll // a signal just before it sleeps is seen by then
 enum {
     PORTS_MAX = 256,
     READS = 32,
@@ -338,12 +340,11 @@ static void ask_for_realtime(struct sl_relay *r)
 static bool wait_for_event(struct sl_relay *r, struct pollfd *fds, int n, int64_t now_ns,
                            struct sl_error *err)
 {
-    int64_t next = sl_emulator_next(r->emulator), wait = next - now_ns;
-    if (wait < 0)
-        wait = 0;
+    int64_t wait = sl_emulator_next(r->emulator) - now_ns;
+    wait = wait < 0 ? 0 : wait > WAIT_MAX_NS ? WAIT_MAX_NS : wait;
     struct timespec t = {.tv_sec = wait / 1000000000, .tv_nsec = wait % 1000000000};
     r->n.wakeups++;
-    int k = ppoll(fds, (nfds_t)n, next == INT64_MAX ? NULL : &t, NULL);
+    int k = ppoll(fds, (nfds_t)n, &t, NULL);
     if (k < 0 && errno != EINTR)
         return sl_fail(err, SL_ERUN, "cannot wait for packets: %s", strerror(errno));
     if (k <= 0)
@@ -369,7 +370,7 @@ static bool loop(struct sl_relay *r, int until, struct sl_error *err)
         fds[i] = (struct pollfd){.fd = r->opt.devices[i].fd, .events = POLLIN, .revents = POLLIN};
     fds[n] = (struct pollfd){.fd = r->wake, .events = POLLIN};
     fds[n + 1] = (struct pollfd){.fd = until, .events = POLLIN};
-    while (!atomic_load_explicit(&r->stop, memory_order_relaxed)) {
+    while (!atomic_load_explicit(&r->stop, memory_order_relaxed) && !sl_interrupted()) {
         int64_t now = sl_mono_ns();
         if (sl_emulator_next(r->emulator) <= now)
             send_due(r, now, SENDS);

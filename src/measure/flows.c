@@ -477,6 +477,8 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
                         json_pack("{s:I, s:I, s:I, s:o}", "total", (json_int_t)c->flows.flows,
                                   "peak_live", (json_int_t)c->flows.peak_live, "evicted",
                                   (json_int_t)c->flows.evicted, "ends", ends));
+    if (c->flows.memory_bytes)
+        json_object_set_new(s, "table_bytes", json_integer((json_int_t)c->flows.memory_bytes));
     if (c->flows.zone_beyond)
         json_object_set_new(s, "zones_beyond_packets",
                             json_integer((json_int_t)c->flows.zone_beyond));
