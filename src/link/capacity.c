@@ -33,10 +33,10 @@ bool sl_capacity_parse(struct sl_capacity *c, const char *text, size_t len, cons
             i++;
         if (at == stop || (stop == at + 1 && text[at] == '\r'))
             why = "an empty line in a capacity trace";
-        else if (!digits || i < stop)
-            why = "this is not a whole number of milliseconds";
         else if (v >= 1u << 31)
             why = "this time is beyond 24 days";
+        else if (!digits || i < stop)
+            why = "this is not a whole number of milliseconds";
         else if (list.len && v < list.at[list.len - 1])
             why = "times of a capacity trace do not go down";
         else

@@ -31,7 +31,7 @@ static bool joinable(struct sl_pbuf *b, struct sl_pbuf_headers *h)
         return false;
     if (h->version == 4 ? get16(p + 2) != b->bytes : get16(p + 4) + 40u != b->bytes)
         return false;
-    return (p[h->l4 + 13] & ~PSH) == ACK && b->bytes - h->payload >= MIN_PAYLOAD;
+    return (p[h->l4 + 13] & ~PSH) == ACK && b->bytes > h->payload;
 }
 
 static void hold(struct sl_join *j, struct sl_pbuf *b, const struct sl_pbuf_headers *h)
@@ -94,6 +94,8 @@ bool sl_join_add(struct sl_join *j, struct sl_pbuf_pool *pool, struct sl_pbuf *b
     if (!joinable(b, &h))
         return false;
     if (!j->b) {
+        if (b->bytes - h.payload < MIN_PAYLOAD) // not worth waiting for others
+            return false;
         hold(j, b, &h);
         return true;
     }

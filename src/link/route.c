@@ -268,10 +268,11 @@ int32_t sl_routes_next(const struct sl_routes *r, uint32_t node, uint32_t to)
 {
     if (node == to)
         return -1;
-    if (r->place[node] == UINT32_MAX) // nowhere else to go; is there a way from there?
-        return r->via[node] == to || sl_routes_next(r, r->via[node], to) >= 0
-                   ? (int32_t)r->uplink[node]
-                   : -1;
+    if (r->place[node] == UINT32_MAX) { // nowhere else to go; is there a way from there?
+        uint32_t via = r->via[node];
+        bool way = via == to || (r->place[via] != UINT32_MAX && sl_routes_next(r, via, to) >= 0);
+        return way ? (int32_t)r->uplink[node] : -1;
+    }
     uint32_t target = to;
     if (r->place[to] == UINT32_MAX) {
         if (r->via[to] == node)

@@ -82,6 +82,7 @@ static bool make_as(struct making *m, uint32_t routers, uint32_t hosts)
         snprintf(name, sizeof name, "r%u", i);
         ok = sl_topology_router(m->t, name, m->err) == (int)i;
         uint32_t first = UINT32_MAX;
+        size_t before = m->t->links.len;
         for (uint32_t k = 0; ok && k < 2 && k < i; k++) {
             uint32_t to;
             do
@@ -89,8 +90,10 @@ static bool make_as(struct making *m, uint32_t routers, uint32_t hosts)
             while (to == first);
             first = to;
             ok = join(m, (int)i, (int)to, m->core);
-            *SL_PUSH(&ends) = i;
-            *SL_PUSH(&ends) = to;
+        }
+        for (size_t l = before; l < m->t->links.len; l++) {
+            *SL_PUSH(&ends) = m->t->links.at[l].a;
+            *SL_PUSH(&ends) = m->t->links.at[l].b;
         }
     }
     for (uint32_t i = 1; ok && i <= hosts; i++)
