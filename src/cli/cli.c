@@ -64,6 +64,8 @@ static void print_options(const struct sl_opt *opts, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         char left[64];
+        if (!opts[i].help) // one of many alike: the command's text tells of them
+            continue;
         snprintf(left, sizeof left, "%s%c%s --%s%s%s", opts[i].letter ? "-" : " ",
                  opts[i].letter ? opts[i].letter : ' ', opts[i].letter ? "," : " ", opts[i].name,
                  opts[i].arg ? " " : "", opts[i].arg ? opts[i].arg : "");
@@ -125,9 +127,9 @@ static bool from_environment(const struct sl_opt *opts, size_t n, struct sl_erro
 static void say_unknown(struct sl_error *err, const char *arg, const struct sl_opt *opts, size_t n,
                         const struct sl_opt *global)
 {
-    const char *names[96];
+    const char *names[160];
     size_t k = 0;
-    for (size_t i = 0; i < n && k < 80; i++)
+    for (size_t i = 0; i < n && k < 144; i++)
         names[k++] = opts[i].name;
     for (size_t i = 0; i < N_GLOBAL; i++)
         names[k++] = global[i].name;

@@ -35,7 +35,7 @@ struct sl_opt {
     char letter;      // 'd' or 0
     enum sl_opt_type type;
     const char *arg; // "TIME"; NULL for flags
-    const char *help;
+    const char *help; // NULL: not listed
     void *dest; // bool, const char *, uint64_t, int64_t, double, double, uint64_t, double, const
                 // char *[16] (NULL-terminated)
 };

@@ -19,7 +19,7 @@ void sl_link_options(struct sl_link_options *o, struct sl_opt *opts)
                 .name = name,
                 .type = w->arg ? SL_OPT_TEXT : SL_OPT_FLAG,
                 .arg = w->arg,
-                .help = d ? "the same, of one direction" : w->help,
+                .help = d ? NULL : w->help,
                 .dest = w->arg ? (void *)&o->text[d][i] : (void *)&o->flag[d][i],
             };
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conditions as options: --delay for both directions, --up-delay and --down-delay for one. One for
-// each word of sl_condition_table.
+// Conditions as options, one for each word of sl_condition_table: --delay for both directions,
+// --up-delay and --down-delay (not listed by --help) for one.
 #pragma once
 #include "cli/cli.h"
 #include "link/conditions.h"

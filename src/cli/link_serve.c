@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "base/paths.h"
 #include "base/proc.h"
 #include "cli/link_options.h"
 #include "cli/load_topology.h"
@@ -40,12 +39,6 @@ struct serving {
     bool whole_off;
     uint32_t mtu;
 };
-
-char *sl_link_default_socket(void)
-{
-    SL_AUTO(sl_free_str) char *run = sl_path_run();
-    return sl_path_join(run, "link.sock");
-}
 
 // ---- where packets go --------------------------------------------------------------------------
 
@@ -285,38 +278,7 @@ static void *stop_later(void *arg)
     return NULL;
 }
 
-static bool run(struct serving *s, struct sl_link_control_options *o, int64_t run_for_ns,
-                struct sl_error *err)
-{
-    SL_VEC(struct sl_link_entry) links = {0};
-    for (uint32_t i = 0; i < s->t->links.len; i++) {
-        const struct sl_topology_link *l = &s->t->links.at[i];
-        *SL_PUSH(&links) = (struct sl_link_entry){.name = l->name,
-                                                  .began = {l->conditions[0], l->conditions[1]},
-                                                  .pipe = {2 * i, 2 * i + 1}};
-    }
-    o->relay = s->relay;
-    o->links = links.at;
-    o->n_links = (uint32_t)links.len;
-    struct sl_link_control *c = sl_link_control_start(o, err);
-    bool ok = c;
-    if (c) {
-        struct timing t = {s->relay, run_for_ns};
-        pthread_t timer;
-        if (run_for_ns && !pthread_create(&timer, NULL, stop_later, &t))
-            pthread_detach(timer);
-        ok = sl_relay_run(s->relay, -1, err);
-        struct sl_error late = {0};
-        if (!sl_link_control_stop(c, &late) && ok) {
-            *err = late;
-            ok = false;
-        }
-    }
-    SL_VEC_DONE(&links);
-    return ok;
-}
-
-static int say_ready(const struct sl_cli *cli, const struct serving *s, const char *socket)
+static void say_ready(const struct sl_cli *cli, const struct serving *s, const char *socket)
 {
     size_t hosts = 0;
     for (size_t i = 0; i < s->t->nodes.len; i++)
@@ -337,104 +299,102 @@ static int say_ready(const struct sl_cli *cli, const struct serving *s, const ch
                        n->address >> 8 & 255, n->address & 255);
         }
     }
-    return fflush(stdout);
+    fflush(stdout);
 }
 
-int sl_link_serve(struct sl_cli *cli, int argc, char **argv)
+static bool run(const struct sl_cli *cli, struct serving *s, struct sl_link_control_options *o,
+                int64_t run_for_ns, struct sl_error *err)
 {
-    static struct sl_link_options o;
-    struct sl_opt opts[SL_LINK_OPTIONS + 16];
-    const char *link = NULL, *topology = NULL, *ports[16] = {0}, *bottleneck = NULL;
-    const char *control = NULL, *record = NULL, *stats = NULL;
-    bool make = false, realtime = false;
-    uint64_t memory = 1ull << 30, mtu = 0;
-    int64_t run_for_ns = 0, interval_ns = 0;
-    struct serving s = {.guard = -1};
-    sl_link_options(&o, opts);
-    const struct sl_opt own[] = {
-        {"link", 0, SL_OPT_TEXT, "A-B", "one link between two hosts", &link},
-        {"topology", 0, SL_OPT_TEXT, "WHAT",
-         "a CSV file, or dumbbell:LxR, star:N, tree:FxD, as:RxH", &topology},
-        {"core", 0, SL_OPT_TEXT, "CONDITIONS",
-         "of links between routers that are made, like 'rate 1Gbps delay 5ms'", &bottleneck},
-        {"make-hosts", 0, SL_OPT_FLAG, NULL,
-         "a network namespace for each host, removed at the end", &make},
-        {"port", 0, SL_OPT_LIST, "NS=HOST",
-         "a host, @GROUP or pattern in a namespace that is there; may be repeated", ports},
-        {"control", 0, SL_OPT_TEXT, "PATH",
-         "socket for 'link set', 'show', 'watch' (default: /run/sluice/link.sock)", &control},
-        {"record", 0, SL_OPT_TEXT, "FILE", "applied conditions over time, JSON lines", &record},
-        {"stats", 0, SL_OPT_TEXT, "FILE", "counts of every link over time, JSON lines", &stats},
-        {"interval", 0, SL_OPT_DURATION_NS, "TIME", "of --stats (default 1s)", &interval_ns},
-        {"memory", 0, SL_OPT_BYTES, "BYTES", "for packets under way (default 1G)", &memory},
-        {"mtu-devices", 0, SL_OPT_U64, "BYTES", "MTU of the devices (default 1500)", &mtu},
-        {"realtime", 0, SL_OPT_FLAG, NULL, "real-time priority for the emulator", &realtime},
-        {"no-offload", 0, SL_OPT_FLAG, NULL,
-         "every packet by itself, also where nothing acts on it", &s.whole_off},
-        {"duration", 'd', SL_OPT_DURATION_NS, "TIME",
-         "end after so long (default: at Ctrl-C or 'link stop')", &run_for_ns},
-    };
-    enum { OWN = sizeof own / sizeof *own };
-    memcpy(opts + SL_LINK_OPTIONS, own, sizeof own);
-    SL_AUTO(sl_free_str) char *line = sl_cli_line(argc, argv);
-    int n;
-    int status = sl_cli_parse(cli, opts, SL_LINK_OPTIONS + OWN, argc, argv, 0, 0, &n);
-    if (status >= 0)
-        return status;
-    if (!link == !topology)
-        return sl_cli_usage(cli, "give either --link A-B or --topology WHAT");
-    if (link && !strchr(link, '-'))
-        return sl_cli_usage(cli, "--link is two hosts, like h1-h2, not '%s'", link);
-    if (mtu && (mtu < 68 || mtu > 65535))
-        return sl_cli_usage(cli, "--mtu-devices is 68 to 65535");
-    s.mtu = (uint32_t)mtu;
-    SL_AUTO(sl_free_str) char *socket = control ? sl_strdup(control) : sl_link_default_socket();
-    struct sl_arena arena = {0};
+    SL_VEC(struct sl_link_entry) links = {0};
+    for (uint32_t i = 0; i < s->t->links.len; i++) {
+        const struct sl_topology_link *l = &s->t->links.at[i];
+        *SL_PUSH(&links) = (struct sl_link_entry){.name = l->name,
+                                                  .began = {l->conditions[0], l->conditions[1]},
+                                                  .pipe = {2 * i, 2 * i + 1}};
+    }
+    o->relay = s->relay;
+    o->links = links.at;
+    o->n_links = (uint32_t)links.len;
+    struct sl_link_control *c = sl_link_control_start(o, err);
+    bool ok = c;
+    if (c) {
+        struct timing t = {s->relay, run_for_ns};
+        pthread_t timer;
+        say_ready(cli, s, o->socket);
+        if (run_for_ns && !pthread_create(&timer, NULL, stop_later, &t))
+            pthread_detach(timer);
+        ok = sl_relay_run(s->relay, -1, err);
+        struct sl_error late = {0};
+        if (!sl_link_control_stop(c, &late) && ok) {
+            *err = late;
+            ok = false;
+        }
+    }
+    SL_VEC_DONE(&links);
+    return ok;
+}
+
+static bool prepare(struct serving *s, const struct sl_link_serve_options *o, uint64_t seed,
+                    struct sl_arena *arena, struct sl_error *err)
+{
     struct sl_conditions access[2] = {{0}}, core = {0};
-    struct sl_error err = {0};
-    bool ok = sl_link_options_read(&o, &arena, &access[0], &access[1], &err) &&
-              (!bottleneck || sl_conditions_parse(&core, bottleneck, &arena, &err));
-    if (ok)
-        s.t = sl_load_topology(link ? link : topology, access, &core, cli->seed, &err);
-    ok = ok && s.t;
-    if (ok && sl_topology_memory_bytes(s.t) > (double)memory)
+    if (!sl_link_options_read(o->conditions, arena, &access[0], &access[1], err) ||
+        (o->core && !sl_conditions_parse(&core, o->core, arena, err)))
+        return false;
+    s->t = sl_load_topology(o->link ? o->link : o->topology, access, &core, seed, err);
+    if (!s->t)
+        return false;
+    double full = sl_topology_memory_bytes(s->t);
+    if (full > (double)o->memory_bytes)
         sl_warn("all links full would hold %.0f MiB, and there are %.0f MiB for packets: beyond "
                 "them packets are dropped",
-                sl_topology_memory_bytes(s.t) / 0x1p20, (double)memory / 0x1p20);
-    if (ok) {
-        s.routes = sl_routes_new(s.t, &err);
-        s.port_of = sl_alloc(s.t->nodes.len * sizeof *s.port_of);
-        memset(s.port_of, 0xff, s.t->nodes.len * sizeof *s.port_of);
-    }
-    ok = ok && s.routes && make_ports(&s, ports, make, &err);
-    const struct sl_relay_net net = {.enter = enter, .next = next, .leave = leave, .ctx = &s};
-    if (ok) {
-        struct sl_relay_options r = {.devices = s.devices,
-                                     .n_devices = s.n_devices,
-                                     .pipes = 2 * (uint32_t)s.t->links.len,
-                                     .memory_bytes = memory,
-                                     .net = &net,
-                                     .realtime = realtime};
-        s.relay = sl_relay_new(&r, &err);
-    }
-    ok = ok && s.relay && apply_all(&s, cli->seed, &err);
+                full / 0x1p20, (double)o->memory_bytes / 0x1p20);
+    s->port_of = sl_alloc(s->t->nodes.len * sizeof *s->port_of);
+    memset(s->port_of, 0xff, s->t->nodes.len * sizeof *s->port_of);
+    s->routes = sl_routes_new(s->t, err);
+    return s->routes && make_ports(s, o->ports, o->make_hosts, err);
+}
+
+static bool make_relay(struct serving *s, const struct sl_link_serve_options *o,
+                       const struct sl_relay_net *net, uint64_t seed, struct sl_error *err)
+{
+    struct sl_relay_options r = {.devices = s->devices,
+                                 .n_devices = s->n_devices,
+                                 .pipes = 2 * (uint32_t)s->t->links.len,
+                                 .memory_bytes = o->memory_bytes,
+                                 .net = net,
+                                 .realtime = o->realtime};
+    s->relay = sl_relay_new(&r, err);
+    return s->relay && apply_all(s, seed, err);
+}
+
+static bool make_folder(const char *socket, struct sl_error *err)
+{
     SL_AUTO(sl_free_str) char *folder = sl_strdup(socket);
-    if (strrchr(folder, '/'))
-        *strrchr(folder, '/') = '\0';
-    ok = ok && (!*folder || sl_mkdirs(folder, &err));
+    char *slash = strrchr(folder, '/');
+    if (!slash || slash == folder)
+        return true;
+    *slash = '\0';
+    return sl_mkdirs(folder, err);
+}
+
+int sl_link_serve(struct sl_cli *cli, const struct sl_link_serve_options *o)
+{
+    struct serving s = {.guard = -1, .whole_off = o->no_offload, .mtu = (uint32_t)o->device_mtu};
+    const struct sl_relay_net net = {.enter = enter, .next = next, .leave = leave, .ctx = &s};
+    struct sl_arena arena = {0};
+    struct sl_error err = {0};
     struct sl_link_control_options c = {.seed = cli->seed,
-                                        .memory_bytes = memory,
-                                        .socket = socket,
-                                        .record = record,
-                                        .stats = stats,
-                                        .stats_interval_ns = interval_ns,
-                                        .command_line = line};
-    if (ok) {
-        say_ready(cli, &s, socket);
-        ok = run(&s, &c, run_for_ns, &err);
-        if (ok && sl_relay_realtime(s.relay)[0])
-            sl_warn("%s", sl_relay_realtime(s.relay));
-    }
+                                        .memory_bytes = o->memory_bytes,
+                                        .socket = o->control,
+                                        .record = o->record,
+                                        .stats = o->stats,
+                                        .stats_interval_ns = o->interval_ns,
+                                        .command_line = o->command_line};
+    bool ok = prepare(&s, o, cli->seed, &arena, &err) && make_relay(&s, o, &net, cli->seed, &err) &&
+              make_folder(o->control, &err) && run(cli, &s, &c, o->duration_ns, &err);
+    if (ok && sl_relay_realtime(s.relay)[0])
+        sl_warn("%s", sl_relay_realtime(s.relay));
     sl_interrupt_shield(true);
     tear_down(&s);
     sl_arena_done(&arena);
