@@ -3,11 +3,12 @@
  * Carries packets between devices through the pipes of an emulator: the loop of one thread.
  *
  * Loop     what is due goes out first, then a few packets of each device come in, and what became
- *          due meanwhile goes out between them. Nothing leaves early; nothing waits in
- * milliseconds. Calls    another thread changes pipes and reads counts by sl_relay_call: the loop
- * runs the function between two packets. It must be short: no files, no sockets. Lost     every
- * packet that does not get out is counted: sl_relay_counts, and the pipes' own. Threads
- * sl_relay_run in one; sl_relay_call and sl_relay_stop from any.
+ *          due meanwhile goes out between them. Nothing leaves early, and nothing sleeps while
+ *          something is due.
+ * Calls    another thread changes pipes and reads counts by sl_relay_call: the loop runs the
+ *          function between two packets. It must be short: no files, no sockets.
+ * Lost     every packet that does not get out is counted: sl_relay_counts, and the pipes' own.
+ * Threads  sl_relay_run in one; sl_relay_call and sl_relay_stop from any.
  */
 #pragma once
 #include "link/device.h"
