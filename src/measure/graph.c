@@ -37,8 +37,10 @@ struct edge {
     int64_t first_ns, last_ns;
 };
 struct index {
-    uint32_t *at; // number + 1; 0 = free
-    size_t size;  // power of two
+    struct slot {
+        uint32_t hash, number; // number + 1; 0 = free
+    } *at;
+    size_t size; // power of two
 };
 struct sl_flow_graph {
     struct sl_flow_graph_options max;
@@ -59,7 +61,7 @@ struct sl_flow_graph *sl_flow_graph_new(const struct sl_flow_graph_options *opt)
     g->max.max_edges = g->max.max_edges ? g->max.max_edges : MAX_EDGES;
     struct index *both[] = {&g->by_node, &g->by_edge};
     for (int i = 0; i < 2; i++) {
-        both[i]->size = 256;
+        both[i]->size = 4096;
         both[i]->at = sl_alloc(both[i]->size * sizeof *both[i]->at);
     }
     return g;
@@ -78,12 +80,12 @@ void sl_flow_graph_free(struct sl_flow_graph *g)
 
 // ---- adding ------------------------------------------------------------------------------------
 
-static uint64_t hash_node(const struct sl_flow_graph *g, const struct node *n)
+static uint32_t hash_node(const struct sl_flow_graph *g, const struct node *n)
 {
     uint64_t w[3] = {n->who ? n->who->node : 0, 0, n->who ? 0 : n->addr.family};
     if (!n->who)
         memcpy(w, n->addr.b, sizeof n->addr.b);
-    return sl_hash_words(w, 3, g->seed);
+    return (uint32_t)sl_hash_words(w, 3, g->seed);
 }
 
 static bool same_node(const struct node *a, const struct node *b)
@@ -92,11 +94,11 @@ static bool same_node(const struct node *a, const struct node *b)
                             : !a->who && !b->who && sl_addr_equal(&a->addr, &b->addr);
 }
 
-static uint64_t hash_edge(const struct sl_flow_graph *g, const struct edge *e)
+static uint32_t hash_edge(const struct sl_flow_graph *g, const struct edge *e)
 {
     const uint64_t w[] = {(uint64_t)e->src << 32 | e->dst,
                           (uint64_t)e->proto << 48 | (uint64_t)e->port << 32 | (uint32_t)e->cls};
-    return sl_hash_words(w, 2, g->seed);
+    return (uint32_t)sl_hash_words(w, 2, g->seed);
 }
 
 static bool same_edge(const struct edge *a, const struct edge *b)
@@ -105,53 +107,59 @@ static bool same_edge(const struct edge *a, const struct edge *b)
            a->cls == b->cls;
 }
 
-static void grow(struct index *x, const struct sl_flow_graph *g)
+static void grow(struct index *x)
 {
-    free(x->at);
-    x->size *= 2;
-    x->at = sl_alloc(x->size * sizeof *x->at);
-    size_t n = x == &g->by_node ? g->nodes.len : g->edges.len;
-    for (size_t k = 0; k < n; k++) {
-        uint64_t h =
-            x == &g->by_node ? hash_node(g, &g->nodes.at[k]) : hash_edge(g, &g->edges.at[k]);
-        size_t i = h & (x->size - 1);
-        while (x->at[i])
-            i = (i + 1) & (x->size - 1);
-        x->at[i] = (uint32_t)k + 1;
+    struct index to = {sl_alloc(2 * x->size * sizeof *x->at), 2 * x->size};
+    for (size_t k = 0; k < x->size; k++) {
+        if (!x->at[k].number)
+            continue;
+        size_t i = x->at[k].hash & (to.size - 1);
+        while (to.at[i].number)
+            i = (i + 1) & (to.size - 1);
+        to.at[i] = x->at[k];
     }
+    free(x->at);
+    *x = to;
 }
 
-static int64_t node_of(struct sl_flow_graph *g, const struct sl_addr *addr,
-                       const struct sl_truth_row *who)
+// Its place comes into the cache while something else is looked up.
+static uint32_t hash_ahead(const struct sl_flow_graph *g, const struct node *n)
 {
-    struct node want = {*addr, who};
+    uint32_t hash = hash_node(g, n);
+    __builtin_prefetch(&g->by_node.at[hash & (g->by_node.size - 1)]);
+    return hash;
+}
+
+static int64_t node_of(struct sl_flow_graph *g, const struct node *want, uint32_t hash)
+{
     struct index *x = &g->by_node;
-    size_t i = hash_node(g, &want) & (x->size - 1);
-    for (; x->at[i]; i = (i + 1) & (x->size - 1))
-        if (same_node(&g->nodes.at[x->at[i] - 1], &want))
-            return x->at[i] - 1;
+    size_t i = hash & (x->size - 1);
+    for (; x->at[i].number; i = (i + 1) & (x->size - 1))
+        if (x->at[i].hash == hash && same_node(&g->nodes.at[x->at[i].number - 1], want))
+            return x->at[i].number - 1;
     if (g->nodes.len >= g->max.max_nodes)
         return FULL;
-    *SL_PUSH(&g->nodes) = want;
-    x->at[i] = (uint32_t)g->nodes.len;
+    *SL_PUSH(&g->nodes) = *want;
+    x->at[i] = (struct slot){hash, (uint32_t)g->nodes.len};
     if (g->nodes.len * 2 > x->size)
-        grow(x, g);
+        grow(x);
     return (int64_t)g->nodes.len - 1;
 }
 
 static struct edge *edge_of(struct sl_flow_graph *g, const struct edge *want)
 {
     struct index *x = &g->by_edge;
-    size_t i = hash_edge(g, want) & (x->size - 1);
-    for (; x->at[i]; i = (i + 1) & (x->size - 1))
-        if (same_edge(&g->edges.at[x->at[i] - 1], want))
-            return &g->edges.at[x->at[i] - 1];
+    uint32_t hash = hash_edge(g, want);
+    size_t i = hash & (x->size - 1);
+    for (; x->at[i].number; i = (i + 1) & (x->size - 1))
+        if (x->at[i].hash == hash && same_edge(&g->edges.at[x->at[i].number - 1], want))
+            return &g->edges.at[x->at[i].number - 1];
     if (g->edges.len >= g->max.max_edges)
         return &g->other;
     *SL_PUSH(&g->edges) = *want;
-    x->at[i] = (uint32_t)g->edges.len;
+    x->at[i] = (struct slot){hash, (uint32_t)g->edges.len};
     if (g->edges.len * 2 > x->size)
-        grow(x, g);
+        grow(x);
     return &g->edges.at[g->edges.len - 1];
 }
 
@@ -181,7 +189,9 @@ void sl_flow_graph_add(struct sl_flow_graph *g, const struct sl_graph_edge_in *i
                        .bytes = {in->bytes[0], in->bytes[1]},
                        .first_ns = in->first_ns,
                        .last_ns = in->last_ns};
-    int64_t src = node_of(g, &in->src, in->src_who), dst = node_of(g, &in->dst, in->dst_who);
+    struct node ends[2] = {{in->src, in->src_who}, {in->dst, in->dst_who}};
+    uint32_t hashes[2] = {hash_ahead(g, &ends[0]), hash_ahead(g, &ends[1])};
+    int64_t src = node_of(g, &ends[0], hashes[0]), dst = node_of(g, &ends[1], hashes[1]);
     if (src == FULL || dst == FULL) {
         put(&g->other, &sum);
         return;
@@ -207,27 +217,28 @@ void sl_flow_graph_size(const struct sl_flow_graph *g, struct sl_flow_graph_size
 enum { ASKS = 1, SERVES = 2 };
 struct view_node {
     const struct node *node; // NULL = "other"
-    char *id;
+    const char *id;
+    char *own_id; // NULL: the id is the address, or "other"
     char addr[46];
     int does;
     int cls; // of the edge with most bytes that it serves
     uint64_t cls_bytes;
     uint32_t number; // in the graph
 };
+struct view_edge {
+    uint32_t src, dst; // ranks: indices into the view's nodes
+    const struct edge *is;
+};
 struct view {
     const struct sl_flow_graph *g;
     struct view_node *nodes; // sorted; those with edges only
-    struct edge *edges;      // sorted; src and dst are ranks: indices into nodes
+    struct view_edge *edges; // sorted
     size_t n_nodes, n_edges;
+    struct edge *other; // what is left out
 };
 
-static char *make_id(const struct view_node *v)
+static char *service_id(const struct sl_truth_row *w)
 {
-    const struct sl_truth_row *w = v->node ? v->node->who : NULL;
-    if (!v->node)
-        return sl_strdup(OTHER);
-    if (!w || !*w->service)
-        return sl_strdup(v->addr);
     const char *scope = *w->instance ? w->instance : w->project;
     char replica[16] = "";
     if (w->replica > 1)
@@ -254,9 +265,13 @@ static int compare_nodes(const void *a, const void *b)
 
 static int compare_edges(const void *a, const void *b)
 {
-    const struct edge *x = a, *y = b;
-    const int64_t p[] = {x->src, x->dst, x->proto, x->port, x->cls},
-                  q[] = {y->src, y->dst, y->proto, y->port, y->cls};
+    const struct view_edge *x = a, *y = b;
+    if (x->src != y->src)
+        return x->src < y->src ? -1 : 1;
+    if (x->dst != y->dst)
+        return x->dst < y->dst ? -1 : 1;
+    const int64_t p[] = {x->is->proto, x->is->port, x->is->cls},
+                  q[] = {y->is->proto, y->is->port, y->is->cls};
     for (size_t i = 0; i < sizeof p / sizeof *p; i++)
         if (p[i] != q[i])
             return p[i] < q[i] ? -1 : 1;
@@ -265,7 +280,8 @@ static int compare_edges(const void *a, const void *b)
 
 static int compare_bytes(const void *a, const void *b)
 {
-    const struct edge *x = a, *y = b;
+    const struct edge *x = ((const struct view_edge *)a)->is,
+                      *y = ((const struct view_edge *)b)->is;
     uint64_t p = x->bytes[0] + x->bytes[1], q = y->bytes[0] + y->bytes[1];
     return p != q ? (p > q ? -1 : 1) : compare_edges(a, b);
 }
@@ -280,7 +296,9 @@ static void view_nodes(struct view *v, uint32_t *rank_of)
         n->node = &g->nodes.at[i];
         n->number = (uint32_t)i;
         sl_addr_text(&n->node->addr, n->addr);
-        n->id = make_id(n);
+        const struct sl_truth_row *w = n->node->who;
+        n->own_id = w && *w->service ? service_id(w) : w ? sl_strdup(n->addr) : NULL;
+        n->id = n->own_id;
     }
     qsort(v->nodes, v->n_nodes, sizeof *v->nodes, compare_nodes);
     for (size_t i = 0; i < v->n_nodes; i++)
@@ -292,13 +310,16 @@ static void drop_lonely_nodes(struct view *v, uint32_t *rank_of)
     size_t kept = 0;
     for (size_t i = 0; i < v->n_nodes; i++) {
         if (!v->nodes[i].does) {
-            free(v->nodes[i].id);
+            free(v->nodes[i].own_id);
             continue;
         }
         rank_of[i] = (uint32_t)kept;
         v->nodes[kept++] = v->nodes[i];
     }
     v->n_nodes = kept;
+    for (size_t i = 0; i < kept; i++) // they have their places now
+        if (!v->nodes[i].own_id)
+            v->nodes[i].id = v->nodes[i].addr;
     for (size_t i = 0; i < v->n_edges; i++) {
         v->edges[i].src = rank_of[v->edges[i].src];
         v->edges[i].dst = rank_of[v->edges[i].dst];
@@ -308,13 +329,13 @@ static void drop_lonely_nodes(struct view *v, uint32_t *rank_of)
 static void mark_nodes(struct view *v)
 {
     for (size_t i = 0; i < v->n_edges; i++) {
-        const struct edge *e = &v->edges[i];
+        const struct view_edge *e = &v->edges[i];
         struct view_node *server = &v->nodes[e->dst];
         v->nodes[e->src].does |= ASKS;
         server->does |= SERVES;
-        uint64_t bytes = e->bytes[0] + e->bytes[1];
+        uint64_t bytes = e->is->bytes[0] + e->is->bytes[1];
         if (bytes > server->cls_bytes) {
-            server->cls = e->cls;
+            server->cls = e->is->cls;
             server->cls_bytes = bytes;
         }
     }
@@ -335,16 +356,16 @@ static void part_equal_ids(struct view *v)
         for (size_t k = services; k < v->n_nodes; k++) {
             if (strcmp(v->nodes[k].id, id) != 0)
                 continue;
-            free(v->nodes[k].id);
-            v->nodes[k].id = sl_format("%s~address", id);
+            v->nodes[k].id = v->nodes[k].own_id = sl_format("%s~address", id);
+            break;
         }
     }
     for (size_t i = services; i-- > 1;) {
         if (strcmp(v->nodes[i].id, v->nodes[i - 1].id) != 0)
             continue;
         char *id = sl_format("%s~%u", v->nodes[i].id, v->nodes[i].node->who->node);
-        free(v->nodes[i].id);
-        v->nodes[i].id = id;
+        free(v->nodes[i].own_id);
+        v->nodes[i].id = v->nodes[i].own_id = id;
     }
 }
 
@@ -352,30 +373,30 @@ static struct view look(const struct sl_flow_graph *g, size_t most)
 {
     struct view v = {.g = g};
     uint32_t *rank_of = sl_alloc((g->nodes.len + 1) * sizeof *rank_of);
-    struct edge other = g->other;
+    v.other = sl_alloc(sizeof *v.other);
+    *v.other = g->other;
     view_nodes(&v, rank_of);
     v.edges = sl_alloc((g->edges.len + 1) * sizeof *v.edges);
     v.n_edges = g->edges.len;
     for (size_t i = 0; i < v.n_edges; i++) {
-        v.edges[i] = g->edges.at[i];
-        v.edges[i].src = rank_of[v.edges[i].src];
-        v.edges[i].dst = rank_of[v.edges[i].dst];
+        const struct edge *e = &g->edges.at[i];
+        v.edges[i] = (struct view_edge){rank_of[e->src], rank_of[e->dst], e};
     }
     bool cut = most && most < v.n_edges;
     if (v.n_edges)
         qsort(v.edges, v.n_edges, sizeof *v.edges, cut ? compare_bytes : compare_edges);
     for (; cut && v.n_edges > most; v.n_edges--)
-        put(&other, &v.edges[v.n_edges - 1]);
+        put(v.other, v.edges[v.n_edges - 1].is);
     if (cut)
         qsort(v.edges, v.n_edges, sizeof *v.edges, compare_edges);
     mark_nodes(&v);
     drop_lonely_nodes(&v, rank_of);
     part_equal_ids(&v);
-    if (!is_fresh(&other)) {
-        other.src = other.dst = (uint32_t)v.n_nodes;
-        other.app = "";
-        v.nodes[v.n_nodes++] = (struct view_node){.id = sl_strdup(OTHER), .does = ASKS | SERVES};
-        v.edges[v.n_edges++] = other;
+    if (!is_fresh(v.other)) {
+        uint32_t rank = (uint32_t)v.n_nodes;
+        v.other->app = "";
+        v.nodes[v.n_nodes++] = (struct view_node){.id = OTHER, .does = ASKS | SERVES};
+        v.edges[v.n_edges++] = (struct view_edge){rank, rank, v.other};
     }
     free(rank_of);
     return v;
@@ -384,9 +405,10 @@ static struct view look(const struct sl_flow_graph *g, size_t most)
 static void look_away(struct view *v)
 {
     for (size_t i = 0; i < v->n_nodes; i++)
-        free(v->nodes[i].id);
+        free(v->nodes[i].own_id);
     free(v->nodes);
     free(v->edges);
+    free(v->other);
 }
 
 // ---- facts of a node ---------------------------------------------------------------------------
@@ -464,11 +486,12 @@ static struct numbers numbers_of(const struct edge *e)
                              e->first_ns, e->last_ns}};
 }
 
-static json_t *edge_json(const struct view *v, const struct edge *e)
+static json_t *edge_json(const struct view *v, const struct view_edge *ends)
 {
+    const struct edge *e = ends->is;
     json_t *j = json_object();
-    json_object_set_new(j, "src", clean(v->nodes[e->src].id));
-    json_object_set_new(j, "dst", clean(v->nodes[e->dst].id));
+    json_object_set_new(j, "src", clean(v->nodes[ends->src].id));
+    json_object_set_new(j, "dst", clean(v->nodes[ends->dst].id));
     json_object_set_new(j, "class", json_string(e->cls ? sl_class_name(e->cls) : ""));
     json_object_set_new(j, "app", clean(e->app));
     struct numbers all = numbers_of(e);
@@ -548,10 +571,11 @@ static bool put_edges(struct sl_out *o, const struct view *v, struct sl_error *e
 {
     bool ok = true;
     for (size_t i = 0; ok && i < v->n_edges; i++) {
-        const struct edge *e = &v->edges[i];
+        const struct view_edge *ends = &v->edges[i];
+        const struct edge *e = ends->is;
         put_words(o, i ? ",\n    {" : "\n    {");
-        put_text(o, true, "src", v->nodes[e->src].id);
-        put_text(o, false, "dst", v->nodes[e->dst].id);
+        put_text(o, true, "src", v->nodes[ends->src].id);
+        put_text(o, false, "dst", v->nodes[ends->dst].id);
         put_text(o, false, "class", e->cls ? sl_class_name(e->cls) : "");
         put_text(o, false, "app", e->app);
         struct numbers all = numbers_of(e);
@@ -606,27 +630,36 @@ static bool finish(FILE *out, bool ok, struct sl_str *line, struct view *v, stru
     return ok || sl_fail(err, SL_ERUN, "cannot write the graph: %s", strerror(errno ? errno : EIO));
 }
 
+static void put_cell(struct sl_str *line, char *end, char digits[SL_INT_ROOM + 1])
+{
+    *end++ = ',';
+    sl_str_addn(line, digits, (size_t)(end - digits));
+}
+
 bool sl_flow_graph_csv(const struct sl_flow_graph *g, size_t most, FILE *out, struct sl_error *err)
 {
     struct view v = look(g, most);
     struct sl_str line = {0};
+    char digits[SL_INT_ROOM + 1];
     errno = 0;
     sl_str_add(&line, "src,dst,class,app,proto,port,flows,packets_up,packets_down,bytes_up,"
                       "bytes_down,first_ns,last_ns,statement\n");
     bool ok = put_line(out, &line);
     for (size_t i = 0; ok && i < v.n_edges; i++) {
-        const struct edge *e = &v.edges[i];
-        const char *const texts[] = {v.nodes[e->src].id, v.nodes[e->dst].id,
+        const struct view_edge *ends = &v.edges[i];
+        const struct edge *e = ends->is;
+        const char *const texts[] = {v.nodes[ends->src].id, v.nodes[ends->dst].id,
                                      e->cls ? sl_class_name(e->cls) : "", e->app};
         for (int c = 0; c < 4; c++) {
             sl_csv_add(&line, texts[c]);
             sl_str_add(&line, ",");
         }
-        sl_str_addf(&line,
-                    "%u,%u,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRId64
-                    ",%" PRId64 ",",
-                    e->proto, e->port, e->flows, e->packets[0], e->packets[1], e->bytes[0],
-                    e->bytes[1], e->first_ns, e->last_ns);
+        const uint64_t numbers[] = {e->proto,      e->port,     e->flows,   e->packets[0],
+                                    e->packets[1], e->bytes[0], e->bytes[1]};
+        for (size_t c = 0; c < sizeof numbers / sizeof *numbers; c++)
+            put_cell(&line, sl_number_u64(digits, numbers[c]), digits);
+        put_cell(&line, sl_number_i64(digits, e->first_ns), digits);
+        put_cell(&line, sl_number_i64(digits, e->last_ns), digits);
         if (e->statement > 0)
             sl_str_addf(&line, "%d", e->statement);
         sl_str_add(&line, "\n");
@@ -703,17 +736,18 @@ static const char *proto_name(uint8_t proto, char buf[8])
     return buf;
 }
 
-static bool mermaid_edge(const struct edge *e, FILE *out, struct sl_str *line)
+static bool mermaid_edge(const struct view_edge *ends, FILE *out, struct sl_str *line)
 {
+    const struct edge *e = ends->is;
     char buf[24], proto[8];
-    sl_str_addf(line, "  n%u -->|\"%s", e->src, proto_name(e->proto, proto));
+    sl_str_addf(line, "  n%u -->|\"%s", ends->src, proto_name(e->proto, proto));
     if (e->port)
         sl_str_addf(line, "/%u", e->port);
     const char *what = *e->app ? e->app : e->cls ? sl_class_name(e->cls) : "";
     sl_str_add(line, *what ? " " : "");
     mermaid_text(line, what);
     double bytes = (double)(e->bytes[0] + e->bytes[1]);
-    sl_str_addf(line, ", %s\"| n%u\n", sl_format_bytes(bytes, buf, sizeof buf), e->dst);
+    sl_str_addf(line, ", %s\"| n%u\n", sl_format_bytes(bytes, buf, sizeof buf), ends->dst);
     return put_line(out, line);
 }
 

@@ -29,14 +29,28 @@ bool sl_addr_equal(const struct sl_addr *a, const struct sl_addr *b)
 
 char *sl_addr_text(const struct sl_addr *a, char buf[46])
 {
-    if (!inet_ntop(a->family == 6 ? AF_INET6 : AF_INET, a->b, buf, 46))
+    if (a->family != 6)
+        return sl_ipv4_text((uint32_t)a->b[0] << 24 | (uint32_t)a->b[1] << 16 |
+                                (uint32_t)a->b[2] << 8 | a->b[3],
+                            buf);
+    if (!inet_ntop(AF_INET6, a->b, buf, 46))
         buf[0] = '\0';
     return buf;
 }
 
 char *sl_ipv4_text(uint32_t v, char buf[16])
 {
-    snprintf(buf, 16, "%u.%u.%u.%u", v >> 24, v >> 16 & 255, v >> 8 & 255, v & 255);
+    char *p = buf;
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        unsigned byte = v >> shift & 255;
+        if (byte >= 100)
+            *p++ = (char)('0' + byte / 100);
+        if (byte >= 10)
+            *p++ = (char)('0' + byte / 10 % 10);
+        *p++ = (char)('0' + byte % 10);
+        *p++ = '.';
+    }
+    p[-1] = '\0';
     return buf;
 }
 
