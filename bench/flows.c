@@ -12,10 +12,11 @@
  * Memory   Bytes per live flow: two made captures of one packet for each of 100,000 and 2,000,000
  *          connections, all alive at the end; the difference of the engine's own count, and of the
  *          resident sets, by the difference of the flows.
- * Peers    softflowd sends NetFlow 9 to a socket here that reads it; nfpcapd and argus write their
- *          files; tshark lists conversations of the first 200,000 packets only; capinfos and
- * tcpdump read the file and make no flows: the floor. Without a trace one is made: 100,000
- * connections of 20 packets.
+ * Cores    How much faster two threads are is shown beside what two processes at once do, which
+ * share nothing but the machine. Peers    softflowd sends NetFlow 9 to a socket here that reads it;
+ * nfpcapd and argus write their files; tshark lists conversations of the first 200,000 packets
+ * only; capinfos and tcpdump read the file and make no flows: the floor. Without a trace one is
+ * made: 100,000 connections of 20 packets.
  */
 #include "base/clock.h"
 #include "base/fs.h"
@@ -42,19 +43,20 @@ enum { MAX_ROUNDS = 99, TIMEOUT_S = 120, TSHARK_PACKETS = 200000, FEW = 100000, 
 
 struct command {
     const char *name, *program, *version; // version: how to ask for it; NULL = its own --version
-    const char *argv[20];                 // %F trace, %D scratch folder, %P port
+    const char *argv[20];                 // %F trace, %D scratch folder, %P port, %C copy
     double packets;                       // 0 = all of the trace
+    int copies;                           // at the same time; 0 = one
     bool there, failed;
     char said[64];
     double cpu_s[MAX_ROUNDS], wall_s[MAX_ROUNDS], rss_kib[MAX_ROUNDS];
 };
 
 static const char *sluice, *scratch, *trace;
-static int sink_port;
+static int sink_port, copy;
 
 #define CIC(j, out)                                                                                \
     {                                                                                              \
-        "%S", "flows", "%F", "-q", "-j", j, "-o", "%D/" out, "--graph", "%D/graph.csv"             \
+        "%S", "flows", "%F", "-q", "-j", j, "-o", "%D/" out, "--graph", "%D/graph%C.csv"           \
     }
 static struct command commands[] = {
     {"softflowd",
@@ -65,6 +67,7 @@ static struct command commands[] = {
     {"sluice cic npy", NULL, NULL, CIC("1", "t.npy"), 0},
     {"sluice cic csv", NULL, NULL, CIC("1", "t.csv"), 0},
     {"sluice cic parquet", NULL, NULL, CIC("1", "t.parquet"), 0},
+    {"sluice cic npy twice", NULL, NULL, CIC("1", "t%C.npy"), 0, .copies = 2},
     {"sluice cic npy -j 2", NULL, NULL, CIC("2", "t2.npy"), 0},
     {"sluice cic csv -j 2", NULL, NULL, CIC("2", "t2.csv"), 0},
     {"sluice basic csv",
@@ -109,10 +112,12 @@ static char *filled(const char *word)
             continue;
         }
         p++;
-        if (*p == 'P')
-            sl_str_addf(&s, "%d", sink_port);
+        if (*p == 'P' || *p == 'C')
+            sl_str_addf(&s, "%d", *p == 'P' ? sink_port : copy);
         else
             sl_str_add(&s, *p == 'F' ? trace : *p == 'D' ? scratch : sluice);
+        if (*p == 'D')
+            sl_str_add(&s, "/out");
     }
     return sl_str_take(&s);
 }
@@ -150,13 +155,11 @@ static double seconds(struct timeval t)
     return (double)t.tv_sec + (double)t.tv_usec / 1e6;
 }
 
-// False when it failed or had to be ended.
-static bool run(const char *const *words, double *cpu_s, double *wall_s, double *rss_kib)
+static pid_t begin(const char *const *words)
 {
     char *argv[24] = {0};
     for (int i = 0; words[i] && i < 23; i++)
         argv[i] = filled(words[i]);
-    int64_t start = sl_mono_ns();
     pid_t pid = fork();
     if (!pid) {
         int null = open("/dev/null", O_RDWR);
@@ -165,6 +168,14 @@ static bool run(const char *const *words, double *cpu_s, double *wall_s, double 
         execvp(argv[0], argv);
         _exit(127);
     }
+    for (int i = 0; argv[i]; i++)
+        free(argv[i]);
+    return pid;
+}
+
+// False when it failed or had to be ended.
+static bool await(pid_t pid, int64_t start, double *cpu_s, double *rss_kib)
+{
     int status = 0;
     struct rusage use = {0};
     pid_t got = 0;
@@ -177,12 +188,36 @@ static bool run(const char *const *words, double *cpu_s, double *wall_s, double 
         struct timespec t = {.tv_nsec = 2000000};
         nanosleep(&t, NULL);
     }
-    *wall_s = (double)(sl_mono_ns() - start) / 1e9;
-    *cpu_s = seconds(use.ru_utime) + seconds(use.ru_stime);
-    *rss_kib = (double)use.ru_maxrss;
-    for (int i = 0; argv[i]; i++)
-        free(argv[i]);
+    *cpu_s += seconds(use.ru_utime) + seconds(use.ru_stime);
+    *rss_kib += (double)use.ru_maxrss;
     return got == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+// What the command before left would be freed at the cost of the next one.
+static void sweep(void)
+{
+    struct sl_error err = {0};
+    char nf[512];
+    snprintf(nf, sizeof nf, "%s/out/nf", scratch);
+    if (!sl_remove_tree(filled("%D"), &err) || !sl_mkdirs(nf, &err))
+        die(&err);
+}
+
+static bool run(const char *const *words, int copies, double *cpu_s, double *wall_s,
+                double *rss_kib)
+{
+    pid_t pids[4] = {0};
+    *cpu_s = *rss_kib = 0;
+    sweep();
+    int64_t start = sl_mono_ns();
+    bool ok = true;
+    for (copy = 0; copy < copies; copy++)
+        pids[copy] = begin(words);
+    copy = 0;
+    for (int i = 0; i < copies; i++)
+        ok = await(pids[i], start, cpu_s, rss_kib) && ok;
+    *wall_s = (double)(sl_mono_ns() - start) / 1e9;
+    return ok;
 }
 
 static int by_size(const void *a, const void *b)
@@ -204,7 +239,7 @@ static double ratio(const struct command *c, const struct command *base, int rou
 {
     double r[MAX_ROUNDS];
     for (int i = 0; i < rounds; i++)
-        r[i] = (c->packets > 0 ? c->packets : all) / c->cpu_s[i] /
+        r[i] = (c->packets > 0 ? c->packets : all) * (c->copies ? c->copies : 1) / c->cpu_s[i] /
                ((base->packets > 0 ? base->packets : all) / base->cpu_s[i]);
     return median(r, rounds);
 }
@@ -220,7 +255,8 @@ static void ask_version(struct command *c)
         const char *text = out.len ? out.text : sl_str_text(&err);
         for (const char *p = text; *p; p++) // the first thing that looks like a version
             if (*p >= '0' && *p <= '9' && strspn(p, "0123456789.") >= 3) {
-                snprintf(c->said, sizeof c->said, "%.*s", (int)strcspn(p, " \n,)"), p);
+                size_t n = strcspn(p, " \n,)");
+                snprintf(c->said, sizeof c->said, "%.*s", (int)(n - (p[n - 1] == '.')), p);
                 break;
             }
     }
@@ -295,7 +331,7 @@ static struct held memory_of(uint32_t connections)
     make_trace(path, connections, 1);
     const char *words[] = {sluice, "flows", path, "--no-table", "-q", "-j", "1", NULL};
     double cpu, wall, rss;
-    if (run(words, &cpu, &wall, &rss))
+    if (run(words, 1, &cpu, &wall, &rss))
         h.rss_bytes = rss * 1024;
     struct sl_str out = {0};
     const char *argv[] = {sluice, "flows", path, "--no-table", "--json", "-j", "1", NULL};
@@ -331,7 +367,7 @@ static void judge(json_t *out, int rounds, double packets)
 {
     json_t *list = json_array();
     struct command *npy = named("sluice cic npy"), *csv = named("sluice cic csv");
-    double two[MAX_ROUNDS];
+    double two[MAX_ROUNDS], ceiling[MAX_ROUNDS];
     goal(list, "M packets per CPU-second, cic with graph, npy",
          packets / median(npy->cpu_s, rounds) / 1e6, 4, false);
     goal(list, "M packets per CPU-second, cic with graph, csv",
@@ -341,9 +377,16 @@ static void judge(json_t *out, int rounds, double packets)
                        *both = named(k ? "sluice cic csv -j 2" : "sluice cic npy -j 2");
         for (int i = 0; i < rounds; i++)
             two[i] = one->wall_s[i] / both->wall_s[i];
+        for (int i = 0; !k && i < rounds; i++)
+            ceiling[i] = 2 * one->wall_s[i] / named("sluice cic npy twice")->wall_s[i];
         goal(list, k ? "times as fast on two cores, csv" : "times as fast on two cores, npy",
              median(two, rounds), 1.7, false);
     }
+    printf("        two processes at once, each alone with its work, do %.3g times the work of "
+           "one: what "
+           "this machine's two cores can do\n",
+           median(ceiling, rounds));
+    json_object_set_new(out, "two_processes", json_real(median(ceiling, rounds)));
     struct held few = memory_of(FEW), many = memory_of(MANY);
     goal(list, "bytes per live flow, by the resident set",
          (many.rss_bytes - few.rss_bytes) / (MANY - FEW), 512, true);
@@ -367,6 +410,7 @@ static json_t *report(int rounds, double packets)
             continue;
         }
         double cpu = median(c->cpu_s, rounds), n = c->packets > 0 ? c->packets : packets;
+        n *= c->copies ? c->copies : 1;
         double x = base->there && !base->failed ? ratio(c, base, rounds, packets) : NAN;
         printf("%-22s %-10s %12.2f %9.2f %9.2f %10.0f %12.2f\n", c->name, c->said, n / cpu / 1e6,
                cpu, median(c->wall_s, rounds), median(c->rss_kib, rounds) / 1024, x);
@@ -393,7 +437,7 @@ int main(int argc, char **argv)
             trace = argv[i];
     }
     rounds = rounds < 1 ? 1 : rounds > MAX_ROUNDS ? MAX_ROUNDS : rounds;
-    char folder[] = "/tmp/sluice-bench.XXXXXX", made[64], nf[64];
+    char folder[] = "/tmp/sluice-bench.XXXXXX", made[64];
     sluice = getenv("SLUICE") ? getenv("SLUICE") : "build/sluice";
     scratch = mkdtemp(folder);
     if (!scratch || !sl_exists(sluice)) {
@@ -402,11 +446,8 @@ int main(int argc, char **argv)
                 sluice);
         return 1;
     }
-    snprintf(nf, sizeof nf, "%s/nf", scratch);
     snprintf(made, sizeof made, "%s/made.pcap", scratch);
     struct sl_error err = {0};
-    if (!sl_mkdirs(nf, &err))
-        die(&err);
     if (!trace) {
         make_trace(made, 100000, 20);
         trace = made;
@@ -428,7 +469,8 @@ int main(int argc, char **argv)
             if (!c->there || c->failed)
                 continue;
             fprintf(stderr, "\rround %d of %d: %-24s", k + 1, rounds, c->name);
-            c->failed = !run(c->argv, &c->cpu_s[k], &c->wall_s[k], &c->rss_kib[k]);
+            c->failed = !run(c->argv, c->copies ? c->copies : 1, &c->cpu_s[k], &c->wall_s[k],
+                             &c->rss_kib[k]);
         }
     fprintf(stderr, "\r%50s\r", "");
     json_t *out = report(rounds, packets);
