@@ -56,8 +56,10 @@ static bool open_inside(void *ctx, struct sl_error *err)
     if (d->fd < 0) {
         int why = errno;
         sl_fail(err, SL_EENV, "cannot open /dev/net/tun: %s", strerror(why));
-        sl_hint(err, why == ENOENT ? "load the module: modprobe tun"
-                                   : "in a container, pass the device: --device /dev/net/tun");
+        sl_hint(err, why == ENOENT   ? "load the module: modprobe tun"
+                     : why == EACCES ? "run it as root, or let everybody use it, as most systems "
+                                       "do: chmod 666 /dev/net/tun"
+                                     : "in a container, pass the device: --device /dev/net/tun");
         return false;
     }
     struct ifreq r = {.ifr_flags =

@@ -16,7 +16,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -152,17 +154,83 @@ static bool nft(const char *text, struct sl_error *err)
     return sl_proc_run(argv, &o, err);
 }
 
-// Waits until its pipe is closed by whatever ends the shell, then takes back.
-static void guard(struct shell *s, int pipe_end, const char *table, char forwarded)
+/*
+ * Shells of one namespace share its ip_forward: the first notes what it was in a file of the
+ * namespace's number, the last one takes it back. Whoever holds the file's lock is alone.
+ */
+static int lock_forwarding(const struct shell *s, char path[96])
 {
-    char c, text[64], value[2] = {forwarded, '\0'};
+    struct stat ns, at;
+    if (fstat(s->outer, &ns))
+        return -1;
+    snprintf(path, 96, "/run/sluice-forward.%ju", (uintmax_t)ns.st_ino);
+    for (;;) {
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0 || flock(fd, LOCK_EX) || fstat(fd, &at)) {
+            sl_close_fd(&fd);
+            return -1;
+        }
+        if (at.st_nlink)
+            return fd;
+        close(fd); // another one removed it meanwhile
+    }
+}
+
+static bool read_forwarding(void *ctx, struct sl_error *err)
+{
+    (void)err;
+    char *value = ctx;
+    SL_AUTO(sl_close_fd) int fd = open("/proc/sys/net/ipv4/ip_forward", O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && read(fd, value, 1) == 1;
+}
+
+static bool other_shells(void)
+{
+    struct sl_str out = {0};
+    const char *const argv[] = {"nft", "list", "tables", "ip", NULL};
+    struct sl_proc_options o = {
+        .out = &out, .deadline_ns = 10000000000ll, .ignore_interrupt = true};
+    bool found = sl_proc_run(argv, &o, NULL) && strstr(sl_str_text(&out), "sluice_sl");
+    sl_str_done(&out);
+    return found;
+}
+
+// Waits until its pipe is closed by whatever ends the shell, then takes back.
+static void guard(struct shell *s, int pipe_end, const char *table)
+{
+    char c, text[64], path[96], value[2] = "";
     setsid(); // Ctrl-C is not for it
     while (read(pipe_end, &c, 1) < 0 && errno == EINTR)
         ;
+    int lock = lock_forwarding(s, path);
     snprintf(text, sizeof text, "delete table ip %s\n", table);
     nft(text, NULL);
-    sl_netns_sysctl(s->outer, "ipv4/ip_forward", value);
+    if (lock >= 0 && !other_shells()) {
+        if (pread(lock, value, 1, 0) == 1)
+            sl_netns_sysctl(s->outer, "ipv4/ip_forward", value);
+        unlink(path);
+    }
     _exit(0);
+}
+
+static bool forward_and_translate(struct shell *s, const char *table, struct sl_error *err)
+{
+    char text[400], path[96], before[2] = "0";
+    SL_AUTO(sl_close_fd) int lock = lock_forwarding(s, path);
+    struct stat noted;
+    if (lock < 0)
+        return sl_fail(err, SL_EENV, "cannot lock '%s': %s", path, strerror(errno));
+    if (!fstat(lock, &noted) && !noted.st_size &&
+        (!sl_netns_run(s->outer, read_forwarding, before, err) || pwrite(lock, before, 1, 0) != 1))
+        return sl_fail(err, SL_EENV, "cannot note in '%s' whether packets are forwarded", path);
+    snprintf(text, sizeof text,
+             "table ip %s {\n chain post { type nat hook postrouting priority 100;\n"
+             "  ip saddr %u.%u.%u.2 oifname != \"%s\" masquerade\n }\n}\n",
+             table, s->net >> 24, s->net >> 16 & 255, s->net >> 8 & 255, s->devices[1].name);
+    if (!nft(text, err))
+        return false;
+    int e = sl_netns_sysctl(s->outer, "ipv4/ip_forward", "1");
+    return e ? sl_netns_fail(e, err, "cannot forward packets") : true;
 }
 
 static bool translate(struct shell *s, struct sl_error *err)
@@ -178,14 +246,9 @@ static bool translate(struct shell *s, struct sl_error *err)
             s->devices[1].name);
         return true;
     }
-    char table[32], text[400], forwarded = '0';
+    char table[32];
+    int ends[2];
     snprintf(table, sizeof table, "sluice_%s", s->devices[1].name);
-    int fd = open("/proc/sys/net/ipv4/ip_forward", O_RDONLY | O_CLOEXEC), ends[2];
-    if (fd >= 0) {
-        if (read(fd, &forwarded, 1) < 1)
-            forwarded = '0';
-        close(fd);
-    }
     if (pipe2(ends, O_CLOEXEC))
         return sl_fail(err, SL_ERUN, "cannot make a pipe: %s", strerror(errno));
     s->guardian = fork();
@@ -193,18 +256,11 @@ static bool translate(struct shell *s, struct sl_error *err)
         return sl_fail(err, SL_ERUN, "cannot start a process: %s", strerror(errno));
     if (!s->guardian) {
         close(ends[1]);
-        guard(s, ends[0], table, forwarded);
+        guard(s, ends[0], table);
     }
     close(ends[0]);
     s->guard = ends[1];
-    snprintf(text, sizeof text,
-             "table ip %s {\n chain post { type nat hook postrouting priority 100;\n"
-             "  ip saddr %u.%u.%u.2 oifname != \"%s\" masquerade\n }\n}\n",
-             table, s->net >> 24, s->net >> 16 & 255, s->net >> 8 & 255, s->devices[1].name);
-    if (!nft(text, err))
-        return false;
-    int e = sl_netns_sysctl(s->outer, "ipv4/ip_forward", "1");
-    return e ? sl_netns_fail(e, err, "cannot forward packets") : true;
+    return forward_and_translate(s, table, err);
 }
 
 static pid_t start(struct shell *s, int ns, char *const *argv)
@@ -281,7 +337,9 @@ static bool run_until_exit(struct shell *s, struct sl_relay *r, struct sl_shell_
     if (!sl_relay_run(r, over, err))
         return false;
     int status = 0;
-    if (waitpid(s->command, &status, 0) == s->command)
+    if (sl_interrupted())
+        kill(s->command, SIGTERM);
+    if (waitpid(s->command, &status, sl_interrupted() ? WNOHANG : 0) == s->command)
         out->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     s->command = 0;
     sl_emulator_counts(sl_relay_emulator(r), 0, 0, false, &out->up);
