@@ -13,10 +13,11 @@
  *          connections, all alive at the end; the difference of the engine's own count, and of the
  *          resident sets, by the difference of the flows.
  * Cores    How much faster two threads are is shown beside what two processes at once do, which
- * share nothing but the machine. Peers    softflowd sends NetFlow 9 to a socket here that reads it;
- * nfpcapd and argus write their files; tshark lists conversations of the first 200,000 packets
- * only; capinfos and tcpdump read the file and make no flows: the floor. Without a trace one is
- * made: 100,000 connections of 20 packets.
+ *          share nothing but the machine.
+ * Peers    softflowd sends NetFlow 9 to a socket here that reads it; nfpcapd and argus write their
+ *          files; tshark lists conversations of the first 200,000 packets only; capinfos and tcpdump
+ *          read the file and make no flows: the floor. Without a trace one is made: 100,000
+ *          connections of 20 packets.
  */
 #include "base/clock.h"
 #include "base/fs.h"

@@ -13,7 +13,8 @@
  *
  * Widths   terminal columns of UTF-8: combining marks count 0, East Asian wide characters 2.
  * Safety   cells may come from strangers: control characters and broken UTF-8 are shown as U+FFFD,
- * so no cell can send an escape sequence to a terminal. Threads  not synchronised.
+ *          so no cell can send an escape sequence to a terminal.
+ * Threads  not synchronised.
  */
 #pragma once
 #include "base/mem.h"

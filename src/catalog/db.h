@@ -5,7 +5,8 @@
  * only.
  *
  * Errors   locked, full, read-only: SL_ERUN with a remedy. Damaged, no database, not a catalogue:
- * SL_EINPUT. Threads  a handle belongs to one thread.
+ *          SL_EINPUT.
+ * Threads  a handle belongs to one thread.
  */
 #pragma once
 #include "base/error.h"

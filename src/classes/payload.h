@@ -4,7 +4,8 @@
  * data/classes.tsv.
  *
  * Errors   none: NULL when no probe fits. Each probe wants enough bytes to be wrong rarely by
- * chance. Threads  stateless.
+ *          chance.
+ * Threads  stateless.
  */
 #pragma once
 #include <stddef.h>

@@ -264,8 +264,7 @@ static int list_features(const struct sl_cli *cli)
     return SL_OK;
 }
 
-// ---- the summary for people
-// ----------------------------------------------------------------------
+// ---- the summary for people ---------------------------------------------------------------------
 
 static int64_t num(const json_t *o, const char *key)
 {

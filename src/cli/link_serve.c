@@ -40,7 +40,7 @@ struct serving {
     uint32_t mtu;
 };
 
-// ---- where packets go --------------------------------------------------------------------------
+// ---- where packets go ---------------------------------------------------------------------------
 
 static uint32_t be32(const uint8_t *p)
 {
@@ -74,7 +74,7 @@ static int leave(void *ctx, uint32_t pipe, const struct sl_pbuf *b)
     return s->port_of[b->to];
 }
 
-// ---- namespaces and devices --------------------------------------------------------------------
+// ---- namespaces and devices ---------------------------------------------------------------------
 
 // The made namespaces go when this process is gone, however it went.
 static bool start_guardian(struct serving *s, struct sl_error *err)
@@ -250,7 +250,7 @@ static void tear_down(struct serving *s)
     free(s->port_of);
 }
 
-// ---- the command -------------------------------------------------------------------------------
+// ---- the command --------------------------------------------------------------------------------
 
 static bool apply_all(struct serving *s, uint64_t seed, struct sl_error *err)
 {

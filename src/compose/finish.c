@@ -13,7 +13,7 @@ static struct sl_service_load *find(struct sl_service_load *c, size_t n, const c
     return NULL;
 }
 
-// ---- names ----
+// ---- names --------------------------------------------------------------------------------------
 
 static bool name_taken(struct sl_service_load *c, size_t n, const char *name)
 {
@@ -92,7 +92,7 @@ static bool settle_replicas(struct sl_load *l, struct sl_service_load *all, size
     return true;
 }
 
-// ---- dependencies ----
+// ---- dependencies -------------------------------------------------------------------------------
 
 static bool healthy_possible(const struct sl_service *s)
 {
@@ -213,7 +213,7 @@ static bool settle_volumes_from(struct sl_load *l, struct sl_service_load *all, 
     return true;
 }
 
-// ---- binds within binds ----
+// ---- binds within binds -------------------------------------------------------------------------
 
 static bool inside(const char *outer, const char *inner)
 {
@@ -261,7 +261,7 @@ static bool settle_binds(struct sl_load *l, struct sl_service_load *all, size_t 
     return ok;
 }
 
-// ---- into the model ----
+// ---- into the model -----------------------------------------------------------------------------
 
 #define KEEP(l, vec, dest, count)                                                                  \
     do {                                                                                           \

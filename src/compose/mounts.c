@@ -55,7 +55,7 @@ static void remember(struct sl_load *l, const char *path)
     *SL_PUSH(&l->contents) = path;
 }
 
-// ---- mounts ----
+// ---- mounts -------------------------------------------------------------------------------------
 
 static bool valid_target(const char *t)
 {
@@ -263,7 +263,7 @@ bool sl_load_secrets(struct sl_service_load *c, const struct sl_yitem *it)
     return true;
 }
 
-// ---- build ----
+// ---- build --------------------------------------------------------------------------------------
 
 static bool remote_context(const char *t)
 {
@@ -403,7 +403,7 @@ bool sl_load_build(struct sl_service_load *c, const struct sl_yitem *it)
     return true;
 }
 
-// ---- the project's volumes ----
+// ---- the project's volumes ----------------------------------------------------------------------
 
 static bool volume_keys(struct sl_load *l, struct sl_volume *v, const struct sl_ynode *n)
 {

@@ -9,7 +9,7 @@ static const char *place(struct sl_service_load *c, const char *key)
     return sl_load_place(c->l, "services.%s.%s", c->s->name, key);
 }
 
-// ---- ports ----
+// ---- ports --------------------------------------------------------------------------------------
 
 static bool port_number(const char *t, size_t len, unsigned *out)
 {
@@ -144,7 +144,7 @@ bool sl_load_expose(struct sl_service_load *c, const struct sl_yitem *it)
     return sl_load_ports(c, it);
 }
 
-// ---- networks ----
+// ---- networks -----------------------------------------------------------------------------------
 
 static bool take_aliases(struct sl_service_load *c, struct sl_attach *a, const struct sl_ynode *n)
 {
@@ -287,7 +287,7 @@ bool sl_load_sysctls(struct sl_service_load *c, const struct sl_yitem *it)
     return true;
 }
 
-// ---- the project's networks ----
+// ---- the project's networks ---------------------------------------------------------------------
 
 static void take_subnet(struct sl_network *net, const struct sl_ynode *ipam)
 {

@@ -22,7 +22,7 @@ struct out {
     struct sl_error *err;
 };
 
-// ---- YAML text ----
+// ---- YAML text ----------------------------------------------------------------------------------
 
 // Bytes of one UTF-8 character at p that YAML may hold as they are; 0 = write an escape.
 static size_t printable(const unsigned char *p)
@@ -118,7 +118,7 @@ static void labels(struct out *o, int indent, const char *role, const char *serv
     }
 }
 
-// ---- addresses ----
+// ---- addresses ----------------------------------------------------------------------------------
 
 static const struct sl_render_subnet *subnet_of(const struct out *o, const char *network)
 {
@@ -185,7 +185,7 @@ static uint32_t renumber(const struct out *o, const char *network, const struct 
     return 0;
 }
 
-// ---- holders ----
+// ---- holders ------------------------------------------------------------------------------------
 
 static bool joins_network(const struct sl_service *s)
 {
@@ -273,7 +273,7 @@ static void driver(struct out *o, const struct sl_render_driver *d)
     sl_str_addf(&o->s, "    networks:\n      \"%s\": {}\n", d->network);
 }
 
-// ---- services ----
+// ---- services -----------------------------------------------------------------------------------
 
 static const struct sl_service *network_owner(const struct out *o, const struct sl_service *s)
 {
@@ -436,7 +436,7 @@ static bool service(struct out *o, const struct sl_service *s, int replica)
     return true;
 }
 
-// ---- networks and volumes ----
+// ---- networks and volumes -----------------------------------------------------------------------
 
 static bool network_used(const struct out *o, const char *key)
 {
@@ -534,7 +534,7 @@ char *sl_compose_render(const struct sl_project *p, const struct sl_render_optio
     return finish(&o, ok);
 }
 
-// ---- names and builds ----
+// ---- names and builds ---------------------------------------------------------------------------
 
 char *sl_compose_service_name(const char *name, int replica)
 {

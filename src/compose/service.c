@@ -30,7 +30,7 @@ static bool is_text(const struct sl_yitem *it)
     return it->value->kind == SL_Y_SCALAR && !sl_yaml_is_null(it->value);
 }
 
-// ---- single values ----
+// ---- single values ------------------------------------------------------------------------------
 
 static bool take_image(struct sl_service_load *c, const struct sl_yitem *it)
 {
@@ -219,7 +219,7 @@ static bool take_deploy(struct sl_service_load *c, const struct sl_yitem *it)
     return true;
 }
 
-// ---- environment ----
+// ---- environment --------------------------------------------------------------------------------
 
 static bool put_env(struct sl_service_load *c, struct sl_pair pair)
 {
@@ -351,7 +351,7 @@ static bool take_env_file(struct sl_service_load *c, const struct sl_yitem *it)
     return true;
 }
 
-// ---- dependencies ----
+// ---- dependencies -------------------------------------------------------------------------------
 
 static struct sl_depend *depend_on(struct sl_service_load *c, const char *name, struct sl_pos pos)
 {
@@ -430,7 +430,7 @@ static bool take_links(struct sl_service_load *c, const struct sl_yitem *it)
     return true;
 }
 
-// ---- health ----
+// ---- health -------------------------------------------------------------------------------------
 
 static bool take_test(struct sl_service_load *c, const struct sl_yitem *it, struct sl_health *h)
 {

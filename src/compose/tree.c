@@ -20,7 +20,7 @@ static bool looks_like_service(const struct sl_ynode *n)
     return n->kind == SL_Y_MAP && (sl_yaml_get(n, "image") || sl_yaml_get(n, "build"));
 }
 
-// ---- one file ----
+// ---- one file -----------------------------------------------------------------------------------
 
 static bool check_version(struct sl_load *l, const struct sl_ynode *root)
 {
@@ -144,7 +144,7 @@ static struct sl_ynode *load_expanded(struct sl_load *l, const char *path, const
     return sl_load_interpolate(l, root) ? root : NULL;
 }
 
-// ---- merging ----
+// ---- merging ------------------------------------------------------------------------------------
 
 static bool replaced_whole(const char *key)
 {
@@ -271,7 +271,7 @@ struct sl_ynode *sl_load_merge(struct sl_load *l, const char *key, struct sl_yno
     return b;
 }
 
-// ---- include ----
+// ---- include ------------------------------------------------------------------------------------
 
 static bool include_one(struct sl_load *l, const struct sl_ynode *n, const struct sl_ynode *folder,
                         int depth);
@@ -319,7 +319,7 @@ static bool include_one(struct sl_load *l, const struct sl_ynode *n, const struc
     return l->root && (!more || include_all(l, more, depth + 1));
 }
 
-// ---- extends ----
+// ---- extends ------------------------------------------------------------------------------------
 
 static struct sl_ynode *extended(struct sl_load *l, struct sl_ynode *root, const char *name,
                                  struct sl_pos pos, int depth);
@@ -394,7 +394,7 @@ static bool extend_all(struct sl_load *l)
     return true;
 }
 
-// ---- all of it ----
+// ---- all of it ----------------------------------------------------------------------------------
 
 static const char *override_of(struct sl_load *l, const char *file)
 {

@@ -178,7 +178,7 @@ static enum context context_of(const char *key)
     return (enum context) - 1;
 }
 
-// ---- the scan: which names want numbers, and is anything without a value? ----
+// ---- the scan: which names want numbers, and is anything without a value? -----------------------
 
 struct scan {
     struct sl_load *l;
@@ -234,7 +234,7 @@ void sl_load_scan(struct sl_load *l, const struct sl_ynode *root)
             scan_node(&s, &in, root->items[i].value);
 }
 
-// ---- the expansion ----
+// ---- the expansion ------------------------------------------------------------------------------
 
 struct frame { // where we are, for notes
     const struct frame *up;

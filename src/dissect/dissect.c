@@ -29,7 +29,7 @@ static bool dns_ports(struct ports p)
     return on(p, PORT_DNS) || on(p, PORT_MDNS) || on(p, PORT_LLMNR);
 }
 
-// ---- TLS, DNS, HTTP, QUIC --------------------------------------------------------------------
+// ---- TLS, DNS, HTTP, QUIC -----------------------------------------------------------------------
 
 static void keep_tls(const struct sl_tls_facts *t, struct sl_l7 *f)
 {
@@ -114,7 +114,7 @@ static enum sl_l7_result try_quic(const uint8_t *bytes, size_t len, struct sl_qu
     return res == SL_QUIC_DONE ? SL_L7_DONE : SL_L7_NEED_MORE;
 }
 
-// ---- others, by how they start ---------------------------------------------------------------
+// ---- others, by how they start ------------------------------------------------------------------
 
 struct start {
     const char *app;
@@ -194,7 +194,7 @@ static const char *udp_by_form(struct ports p, const uint8_t *b, size_t len)
     return NULL;
 }
 
-// ---- the whole -------------------------------------------------------------------------------
+// ---- the whole ----------------------------------------------------------------------------------
 
 static void clear(struct sl_l7 *f)
 {

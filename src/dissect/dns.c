@@ -7,7 +7,7 @@
 enum { HEADER = 12, MIN_RECORD = 11, MIN_QUESTION = 5, MAX_NAME = 255, MAX_QUESTIONS = 32 };
 enum { TYPE_A = 1, TYPE_AAAA = 28, TYPE_OPT = 41, OP_UPDATE = 5 };
 
-// ---- names -----------------------------------------------------------------------------------
+// ---- names --------------------------------------------------------------------------------------
 
 static void put_escaped(char *to, size_t size, size_t *at, uint8_t c, bool *full)
 {
@@ -84,7 +84,7 @@ static bool read_name(const uint8_t *msg, struct sl_reader *r, char *to, size_t 
     return true;
 }
 
-// ---- records ---------------------------------------------------------------------------------
+// ---- records ------------------------------------------------------------------------------------
 
 static bool class_like(uint16_t c)
 {
@@ -139,7 +139,7 @@ static bool read_record(const uint8_t *msg, struct sl_reader *r, bool answer, bo
     return true;
 }
 
-// ---- messages --------------------------------------------------------------------------------
+// ---- messages -----------------------------------------------------------------------------------
 
 static bool flags_like(uint16_t flags)
 {

@@ -7,13 +7,14 @@
  * Strict   ports lie, so a message must look like one: reserved bit clear, a known operation and
  *          response code, plausible counts, whole questions with known classes, names within RFC
  *          1035's limits. Compression pointers may only point backwards, so following them ends.
- * Cut      records behind the first question may be missing (captures are often cut): `cut` says
- *          so. A record that is there and wrong makes the whole NOT.
+ * Cut      records behind the first question may be missing (captures are often cut): `cut` says so.
+ *          A record that is there and wrong makes the whole NOT.
  * Name     presentation form of RFC 1035 section 5.1 and RFC 4343 section 2.1: no final dot, the
  *          root is ".", a dot or backslash within a label is escaped by a backslash, bytes other
  *          than 0x21..0x7e become \DDD. Case is kept. Without a question it is the owner of the
  *          first record (mDNS announces that way). Longer names than fit end at a whole character.
- * Memory   no allocation. Threads  stateless.
+ * Memory   no allocation.
+ * Threads  stateless.
  * Source   RFC 1035 section 4, 6762 section 18, 4795, 9619.
  */
 #pragma once

@@ -55,7 +55,7 @@ static struct line next_line(struct sl_reader *r)
     return l;
 }
 
-// ---- start lines -----------------------------------------------------------------------------
+// ---- start lines --------------------------------------------------------------------------------
 
 static uint8_t read_version(const uint8_t *p, size_t len) // "HTTP/1.1"; 0 = no
 {
@@ -119,7 +119,7 @@ static enum sl_http_result read_request_line(struct line l, struct sl_http_facts
     return SL_HTTP_DONE;
 }
 
-// ---- fields ----------------------------------------------------------------------------------
+// ---- fields -------------------------------------------------------------------------------------
 
 static void keep_field(const struct line *l, size_t name, struct sl_http_facts *out)
 {

@@ -5,11 +5,12 @@
  * Input    the first contiguous bytes of one direction, or one datagram (SSDP), cut anywhere.
  * Output   with NEED_MORE the facts hold the whole lines before the cut. DONE comes with the end of
  *          the head, or with a head longer than SL_HTTP_MAX_HEAD. Of a repeated field the first
- *          counts; folded lines are passed over. A response is the first one of its direction, be
- *          it interim (100).
- * Requests of a known method are taken by it; others once the whole request line is there.
+ *          counts; folded lines are passed over. A response is the first one of its direction, be it
+ *          interim (100). Requests of a known method are taken by it; others once the whole request
+ *          line is there.
  * Text     ASCII 0x20..0x7e; other bytes become '?'; cut to what fits.
- * Memory   no allocation. Threads  stateless.
+ * Memory   no allocation.
+ * Threads  stateless.
  * Source   RFC 9112 sections 2 to 5, RFC 9113 section 3.4.
  */
 #pragma once

@@ -13,7 +13,7 @@
 enum { MAX_PACKET = 4096, MAX_CID = 20, MAX_PACKETS = 8, TAG = 16 };
 enum { VERSION_1 = 0x00000001, VERSION_2 = 0x6b3343cf };
 
-// ---- versions --------------------------------------------------------------------------------
+// ---- versions -----------------------------------------------------------------------------------
 
 static bool is_draft(uint32_t v)
 {
@@ -98,7 +98,7 @@ static enum sl_quic_type type_of(uint32_t version, uint8_t first)
     return (enum sl_quic_type)t; // Initial, 0-RTT, Handshake, Retry
 }
 
-// ---- keys ------------------------------------------------------------------------------------
+// ---- keys ---------------------------------------------------------------------------------------
 
 bool sl_quic_client_keys(uint32_t version, const uint8_t *dcid, size_t dcid_len,
                          struct sl_quic_keys *out)
@@ -115,7 +115,7 @@ bool sl_quic_client_keys(uint32_t version, const uint8_t *dcid, size_t dcid_len,
            sl_hkdf_expand_label(client, second ? "quicv2 hp" : "quic hp", out->hp, sizeof out->hp);
 }
 
-// ---- packets ---------------------------------------------------------------------------------
+// ---- packets ------------------------------------------------------------------------------------
 
 static uint64_t read_varint(struct sl_reader *r) // RFC 9000 section 16
 {
@@ -200,7 +200,7 @@ static size_t open_packet(const struct packet *p, const struct sl_quic_keys *key
     return p->len - n - TAG;
 }
 
-// ---- frames ----------------------------------------------------------------------------------
+// ---- frames -------------------------------------------------------------------------------------
 
 static void keep_crypto(struct sl_quic_hello *h, uint64_t offset, struct sl_reader data)
 {
@@ -329,7 +329,7 @@ static enum sl_quic_result open_initials(const uint8_t *datagram, size_t len,
     return tls == SL_TLS_NEED_MORE && run < SL_QUIC_MAX_HELLO ? SL_QUIC_NEED_MORE : SL_QUIC_DONE;
 }
 
-// ---- datagrams -------------------------------------------------------------------------------
+// ---- datagrams ----------------------------------------------------------------------------------
 
 static enum sl_quic_result read_negotiation(struct sl_reader *r, struct sl_quic_facts *out)
 {

@@ -6,14 +6,15 @@
  *
  * Versions 1, 2, drafts 22 to 34 (and T050, T051, mvfst), version negotiation, reserved versions;
  * and Google's Qnnn, of which only the header is read. A short header has no version: NOT.
- * Hello    one often fills two datagrams. A caller that wants those holds a struct sl_quic_hello
- *          per flow (4.6 KiB, zeroed to begin) and hands in each client datagram until DONE; with
- *          NULL, each datagram is on its own: its names are found when it holds the hello's start.
+ * Hello    one often fills two datagrams. A caller that wants those holds a struct sl_quic_hello per
+ *          flow (4.6 KiB, zeroed to begin) and hands in each client datagram until DONE; with NULL,
+ *          each datagram is on its own: its names are found when it holds the hello's start.
  * Result   NEED_MORE = an Initial was opened and the hello is not whole yet (names that lie before
  *          the hole are in the facts), or 0-RTT came where an Initial may follow: the next datagram
  *          may bring more. Else DONE.
  * Cut      a datagram that was captured in part keeps its version; its Initial cannot be opened.
- * Memory   no allocation of ours (libcrypto's contexts are); 40 KiB of stack. Threads  stateless.
+ * Memory   no allocation of ours (libcrypto's contexts are); 40 KiB of stack.
+ * Threads  stateless.
  * Source   RFC 9000 section 17, 8999, 9001 section 5, 9369, 9368; drafts of the same.
  */
 #pragma once

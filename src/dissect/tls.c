@@ -22,7 +22,7 @@ static bool is_grease(uint16_t v) // RFC 8701: 0x0a0a, 0x1a1a, ...
     return (v & 0x0f0f) == 0x0a0a && v >> 8 == (v & 0xff);
 }
 
-// ---- fingerprints ----------------------------------------------------------------------------
+// ---- fingerprints -------------------------------------------------------------------------------
 
 struct ja3 {
     char text[MAX_JA3];
@@ -75,7 +75,7 @@ static void ja3_done(struct ja3 *j, struct sl_tls_facts *out)
         out->ja3_md5[0] = '\0';
 }
 
-// ---- extensions ------------------------------------------------------------------------------
+// ---- extensions ---------------------------------------------------------------------------------
 
 static bool host_name_letter(uint8_t c)
 {
@@ -211,7 +211,7 @@ static bool read_extensions(struct sl_reader *r, struct extensions *x, struct ja
     return !cut;
 }
 
-// ---- hellos ----------------------------------------------------------------------------------
+// ---- hellos -------------------------------------------------------------------------------------
 
 // What both hellos start with. False when it cannot be one, whatever follows.
 static bool read_start(struct sl_reader *r, struct sl_tls_facts *out)
@@ -326,7 +326,7 @@ enum sl_tls_result sl_dissect_tls_handshake(const uint8_t *messages, size_t len,
     return read_hello(body, r.short_read, out);
 }
 
-// ---- records ---------------------------------------------------------------------------------
+// ---- records ------------------------------------------------------------------------------------
 
 static bool record_like(const uint8_t *p, size_t len)
 {

@@ -6,14 +6,15 @@
  *          for DTLS; bare handshake messages for QUIC. All of it hostile.
  * Output   with NEED_MORE the facts hold what stood before the cut (never a fingerprint), and
  *          `want_bytes` how long the input should be for the next try to make progress.
- * Version  that of the hello, raised by supported_versions: the highest a client offers, the one
- *          a server chose. GREASE (RFC 8701) is passed over.
- * JA3      client: version,ciphers,extensions,groups,point formats; JA3S, server:
- *          version,cipher,extensions. Decimal, joined by '-', GREASE left out, the version being
- *          the one in the hello itself. A text that does not fit is "", its MD5 is still given;
- *          the MD5 is "" where libcrypto may not compute it (FIPS).
+ * Version  that of the hello, raised by supported_versions: the highest a client offers, the one a
+ *          server chose. GREASE (RFC 8701) is passed over. JA3 client:
+ *          version,ciphers,extensions,groups,point formats; JA3S, server: version,cipher,extensions.
+ *          Decimal, joined by '-', GREASE left out, the version being the one in the hello itself. A
+ *          text that does not fit is "", its MD5 is still given; the MD5 is "" where libcrypto may
+ *          not compute it (FIPS).
  * Text     ASCII 0x20..0x7e; other bytes, and commas in names of protocols, become '?'.
- * Memory   no allocation of ours (MD5 is libcrypto's); 25 KiB of stack. Threads  stateless.
+ * Memory   no allocation of ours (MD5 is libcrypto's); 25 KiB of stack.
+ * Threads  stateless.
  * Source   RFC 8446, 5246, 9147, 6347, 6066 section 3, 7301; JA3 as published by Salesforce, 2017.
  */
 #pragma once

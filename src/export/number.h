@@ -5,12 +5,13 @@
  * Room     the caller gives room; each function returns the end of what it wrote. Nothing is
  *          terminated. No locale: the point is ".".
  * Real     sl_number_real: the shortest decimal that reads back as the same double, of those the
- *          nearest: 5, 0.1, 1.5e-7, 6.02e23, -0. sl_number_fixed: as printf's
- *          %.*f, rounded half to even on the exact binary value, but zero never has a sign.
- *          sl_number_java: what Double.toString of JDK 17 prints, which is not always shortest.
- * Missing  not known here: NAN and infinity are "NaN", "Infinity", "-Infinity" in sl_number_java
- * and must not come to the others. Threads  safe. Source   R. Giulietti, The Schubfach way to
- * render doubles, 2021, for the shortest digits.
+ *          nearest: 5, 0.1, 1.5e-7, 6.02e23, -0. sl_number_fixed: as printf's %.*f, rounded half to
+ *          even on the exact binary value, but zero never has a sign. sl_number_java: what
+ *          Double.toString of JDK 17 prints, which is not always shortest.
+ * Missing  not known here: NAN and infinity are "NaN", "Infinity", "-Infinity" in sl_number_java and
+ *          must not come to the others.
+ * Threads  safe.
+ * Source   R. Giulietti, The Schubfach way to render doubles, 2021, for the shortest digits.
  */
 #pragma once
 #include <stdint.h>

@@ -30,8 +30,7 @@ struct sl_cic {
     uint64_t n_segments; // kept in all flows
 };
 
-// ---- statistics
-// ------------------------------------------------------------------------------------
+// ---- statistics ---------------------------------------------------------------------------------
 
 void sl_cic_stat_add(struct sl_cic_stat *s, double x)
 {
@@ -56,8 +55,7 @@ double sl_cic_stat_std(const struct sl_cic_stat *s)
     return s->n > 1 ? sqrt(sl_cic_stat_variance(s)) : s->n ? 0 : (double)NAN;
 }
 
-// ---- segments seen (the fork)
-// ----------------------------------------------------------------------
+// ---- segments seen (the fork) -------------------------------------------------------------------
 
 static bool same_segment(const struct sl_cic_segment *a, const struct sl_cic_segment *b)
 {
@@ -131,8 +129,7 @@ static void count_segment(struct sl_cic *c, struct sl_cic_flow *f, const struct 
     f->side[dir].segments_again += seen_before(c, f, &s);
 }
 
-// ---- updates of one flow by one packet
-// -------------------------------------------------------------
+// ---- updates of one flow by one packet ----------------------------------------------------------
 
 static void active_idle(struct sl_cic_flow *f, int64_t t)
 {
@@ -315,8 +312,7 @@ static void begin_fresh(struct sl_cic *c, struct sl_cic_flow *f, const struct sl
     begin(c, f, p, ends);
 }
 
-// ---- the table
-// --------------------------------------------------------------------------------------
+// ---- the table ----------------------------------------------------------------------------------
 
 static void emit(struct sl_cic *c, const struct sl_cic_flow *f)
 {
@@ -377,8 +373,7 @@ static void new_flow(struct sl_cic *c, const struct sl_key *key, uint32_t hash, 
         c->counts.peak_live = c->index.live;
 }
 
-// ---- ahlashkari's generator
-// -------------------------------------------------------------------------
+// ---- ahlashkari's generator ---------------------------------------------------------------------
 
 static void original_forward_fin(struct sl_cic *c, struct sl_cic_flow *f,
                                  const struct sl_cic_packet *p)
@@ -409,8 +404,7 @@ static void original(struct sl_cic *c, struct sl_cic_flow *f, const struct sl_ci
     }
 }
 
-// ---- GintsEngelen's generator
-// -----------------------------------------------------------------------
+// ---- GintsEngelen's generator -------------------------------------------------------------------
 
 static void fork_replace(struct sl_cic *c, struct sl_cic_flow *f, const struct sl_cic_packet *p)
 {
@@ -460,8 +454,7 @@ static void corrected(struct sl_cic *c, struct sl_cic_flow *f, const struct sl_c
         f->state = OVER;
 }
 
-// ---- the module
-// -------------------------------------------------------------------------------------
+// ---- the module ---------------------------------------------------------------------------------
 
 struct sl_cic *sl_cic_new(const struct sl_cic_options *opt)
 {

@@ -60,8 +60,7 @@ static void note(struct scan *s, enum header kind, size_t at, size_t bytes)
     s->bytes[kind] = bytes < s->room[kind] ? bytes : s->room[kind];
 }
 
-// ---- the walk: each step notes its header, moves behind it and names the next kind
-// ------------------------------------------------------------------------------------------------
+// ---- the walk: each step notes its header, moves behind it and names the next kind --------------
 
 static enum header header_of(unsigned protocol)
 {
@@ -251,8 +250,7 @@ static void scan_ethernet(struct scan *s)
     walk(s, type == 0x0800 ? IPV4 : type == 0x86dd ? IPV6 : NOTHING, at, trailer);
 }
 
-// ---- what was found
-// --------------------------------------------------------------------------------
+// ---- what was found -----------------------------------------------------------------------------
 
 // The walk over IP options that is made when the header is first used.
 static bool options_readable(const uint8_t *p, size_t header_bytes, size_t there)

@@ -23,8 +23,7 @@ struct cells {
     char *p, *start; // where the next text goes; where the current one began
 };
 
-// ---- putting
-// ---------------------------------------------------------------------------------------
+// ---- putting ------------------------------------------------------------------------------------
 
 static void put_cell(struct cells *c, enum sl_column_type type, union sl_value v)
 {
@@ -87,8 +86,7 @@ static void put_quotient(struct cells *c, bool fork, int64_t a, int64_t b)
         put_int(c, b ? a / b : 0);
 }
 
-// ---- identity
-// --------------------------------------------------------------------------------------
+// ---- identity -----------------------------------------------------------------------------------
 
 static void add_address(struct cells *c, uint32_t a)
 {
@@ -163,8 +161,7 @@ static void put_identity(struct cells *c, bool fork, const struct sl_cic_flow *f
     put_time(c, fork, f->start_us);
 }
 
-// ---- features, in groups of neighbours
-// ------------------------------------------------------------
+// ---- features, in groups of neighbours ----------------------------------------------------------
 
 static void put_lengths(struct cells *c, const struct sl_cic_side *s)
 {
@@ -338,8 +335,7 @@ static void put_features(struct cells *c, bool fork, const struct sl_cic_flow *f
     put_made(c, SL_COL_TEXT);
 }
 
-// ---- rows and columns
-// ------------------------------------------------------------------------------
+// ---- rows and columns ---------------------------------------------------------------------------
 
 void sl_cic_row(bool fork, bool text, const struct sl_cic_flow *f, struct sl_cic_row *row)
 {

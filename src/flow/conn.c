@@ -59,7 +59,7 @@ static void now_and_then(struct sl_conn *c, int dir, uint32_t *n, char letter)
         write_letter(c, letter, dir);
 }
 
-// ---- TCP -------------------------------------------------------------------------------------
+// ---- TCP ----------------------------------------------------------------------------------------
 
 static void note_flags(struct sl_conn *c, int dir, const struct sl_packet *p)
 {
@@ -277,7 +277,7 @@ uint64_t sl_conn_bytes(const struct sl_conn *c, int dir)
     return n > 0 ? (uint64_t)n - me->fin : 0;
 }
 
-// ---- conn_state ------------------------------------------------------------------------------
+// ---- conn_state ---------------------------------------------------------------------------------
 
 static bool unknown(uint8_t state)
 {

@@ -5,14 +5,16 @@
  *
  * Use      zeroed = nothing seen; add each packet, in order, with its direction; then read.
  * State    TCP: each side moves through the states of Zeek's analysis, and conn_state is told from
- * the two at the end. UDP: SF, or S0 when nobody answered. Else: OTH. History letters, in upper
- * case those of the originator: s SYN, h SYN-ACK, a pure ACK, d payload, f FIN, r RST, t payload
- * sent again (also when it was only overtaken), w zero window, g a gap that was acknowledged, i and
- * q flags that do not go together, ^ the initiator was not who spoke first. t, w and g come again
- * at the 10th, 100th, ... time. Checksums are not verified, so c never comes. Units    bytes;
- * sequence numbers are relative to the side's first, in 64 bits. Memory   the struct; 31 letters of
- * history, what comes later is let go. Threads  not synchronised: one connection belongs to one
- * thread. Source   Zeek's documentation of base/protocols/conn, and its test baselines.
+ *          the two at the end. UDP: SF, or S0 when nobody answered. Else: OTH. History letters, in
+ *          upper case those of the originator: s SYN, h SYN-ACK, a pure ACK, d payload, f FIN, r
+ *          RST, t payload sent again (also when it was only overtaken), w zero window, g a gap that
+ *          was acknowledged, i and q flags that do not go together, ^ the initiator was not who
+ *          spoke first. t, w and g come again at the 10th, 100th, ... time. Checksums are not
+ *          verified, so c never comes.
+ * Units    bytes; sequence numbers are relative to the side's first, in 64 bits.
+ * Memory   the struct; 31 letters of history, what comes later is let go.
+ * Threads  not synchronised: one connection belongs to one thread.
+ * Source   Zeek's documentation of base/protocols/conn, and its test baselines.
  */
 #pragma once
 #include "net/packet.h"

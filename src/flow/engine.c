@@ -61,8 +61,7 @@ struct sl_engine {
     SL_VEC(struct sl_flow_state *) ready; // handed out
 };
 
-// ---- options
-// -------------------------------------------------------------------------------------
+// ---- options ------------------------------------------------------------------------------------
 
 static int64_t or_default(int64_t v, int64_t otherwise)
 {
@@ -185,8 +184,7 @@ const struct sl_engine_options *sl_engine_settings(const struct sl_engine *e)
     return &e->opt;
 }
 
-// ---- preparing
-// -----------------------------------------------------------------------------------
+// ---- preparing ----------------------------------------------------------------------------------
 
 static bool same_zone(const struct sl_zone *a, const struct sl_zone *b)
 {
@@ -289,8 +287,7 @@ void sl_engine_prepare(struct sl_engine *e, struct sl_slot *slots, size_t n, str
             chunk->order[at[slots[i].partition]++] = (uint16_t)i;
 }
 
-// ---- flows that end
-// ------------------------------------------------------------------------------
+// ---- flows that end -----------------------------------------------------------------------------
 
 static void mark_end(struct sl_flow_state *f, enum sl_end_reason why, int64_t ended_ns)
 {
@@ -370,8 +367,7 @@ static void evict(struct partition *t, const struct sl_slot *newcomer)
     end_flow(t, worst, SL_REASON_EVICTED, newcomer->clock_ns, newcomer->packet.number);
 }
 
-// ---- flows that begin
-// ----------------------------------------------------------------------------
+// ---- flows that begin ---------------------------------------------------------------------------
 
 static bool same_ends(const struct sl_tuple *u)
 {
@@ -473,8 +469,7 @@ static struct sl_flow_state *continue_flow(struct sl_engine *e, struct partition
     return f;
 }
 
-// ---- one packet
-// ----------------------------------------------------------------------------------
+// ---- one packet ---------------------------------------------------------------------------------
 
 // Rare: a flow gets room for what outgrew its fields.
 static __attribute__((noinline)) struct sl_carries *carries_of(struct partition *t,
@@ -862,8 +857,7 @@ void sl_engine_update(struct sl_engine *e, int partition, const struct sl_slot *
     sort_ended(t);
 }
 
-// ---- handing out
-// ---------------------------------------------------------------------------------
+// ---- handing out --------------------------------------------------------------------------------
 
 /*
  * Nothing has to wait for flows that may yet end before it. Behind the packets up to some clock,

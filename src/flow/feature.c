@@ -61,8 +61,7 @@ struct sl_features {
     size_t n;
 };
 
-// ---- choosing
-// ------------------------------------------------------------------------------------
+// ---- choosing -----------------------------------------------------------------------------------
 
 static bool in_profile(const struct sl_feature_set *s, enum column_profile p)
 {
@@ -173,8 +172,7 @@ const struct sl_column *sl_features_columns(const struct sl_features *x, size_t 
     return x->columns;
 }
 
-// ---- values
-// --------------------------------------------------------------------------------------
+// ---- values -------------------------------------------------------------------------------------
 
 struct sl_feature_scratch {
     char key[128], src[48], dst[48];
@@ -419,8 +417,7 @@ void sl_features_row(const struct sl_features *set, const struct sl_engine *e,
         row[i] = scratch->all[set->from[i]];
 }
 
-// ---- what there is
-// -------------------------------------------------------------------------------
+// ---- what there is ------------------------------------------------------------------------------
 
 size_t sl_features_count(void)
 {

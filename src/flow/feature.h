@@ -2,11 +2,12 @@
 /*
  * The feature table of flows (feature.def): columns for writers, and the values of one flow.
  *
- * Profiles  basic: who, when, how much. cic: the 93 features of CICFlowMeter's corrected fork and
- * what mends them. full: TCP facts, payload facts and packet sequences besides. Units     in the
- * columns' names and descriptions. Missing   never NaN or infinity: a statistic of nothing is 0, as
- * CICFlowMeter has it; facts that were not seen are missing. Threads   rows may be made by several
- * threads, each with its own scratch.
+ * Profiles basic: who, when, how much. cic: the 93 features of CICFlowMeter's corrected fork and
+ *          what mends them. full: TCP facts, payload facts and packet sequences besides.
+ * Units    in the columns' names and descriptions.
+ * Missing  never NaN or infinity: a statistic of nothing is 0, as CICFlowMeter has it; facts that
+ *          were not seen are missing.
+ * Threads  rows may be made by several threads, each with its own scratch.
  */
 #pragma once
 #include "export/export.h"

@@ -3,15 +3,17 @@
  * Packets -> bidirectional flows. First version: identity, times, counts, flags and first payload;
  * the feature table grows on top.
  *
- * Direction  the side that sent the SYN is the initiator; without a SYN the first packet seen
- * decides, except that a first packet that is SYN+ACK, or that goes from a port below 32768 to one
- * above, is turned round. When both ends are the same address and port, every packet is forward.
- * Ends       TCP: FIN from both sides or RST, then a new SYN starts a new flow; otherwise idle
- * time-out, which is short (tcp_closed_ns, for stragglers) once the connection is over. Memory
- * bounded by max_flows; beyond it the oldest idle flow is evicted and counted. Input      packets
- * decoded as SL_PACKET_OK. A later fragment has no ports and makes a flow of its own. Output flows
- * leave through the call-back; draining at the end is in order of first packet. Threads    a table
- * belongs to one thread.
+ * Direction the side that sent the SYN is the initiator; without a SYN the first packet seen decides,
+ *          except that a first packet that is SYN+ACK, or that goes from a port below 32768 to one
+ *          above, is turned round. When both ends are the same address and port, every packet is
+ *          forward.
+ * Ends     TCP: FIN from both sides or RST, then a new SYN starts a new flow; otherwise idle
+ *          time-out, which is short (tcp_closed_ns, for stragglers) once the connection is over.
+ *          Memory bounded by max_flows; beyond it the oldest idle flow is evicted and counted.
+ * Input    packets decoded as SL_PACKET_OK. A later fragment has no ports and makes a flow of its
+ *          own. Output flows leave through the call-back; draining at the end is in order of first
+ *          packet.
+ * Threads  a table belongs to one thread.
  */
 #pragma once
 #include "net/packet.h"

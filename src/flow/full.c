@@ -82,8 +82,7 @@ void sl_full_close(struct sl_full_pool *pool, struct sl_flow_full *full)
     sl_pool_give(&pool->pieces, full->number);
 }
 
-// ---- the first packets
-// ---------------------------------------------------------------------------
+// ---- the first packets --------------------------------------------------------------------------
 
 static void note_sequence(const struct sl_full_pool *pool, struct sl_flow_full *x,
                           const struct sl_packet *p, int dir)
@@ -99,8 +98,7 @@ static void note_sequence(const struct sl_full_pool *pool, struct sl_flow_full *
     x->last_ns = p->ts_ns;
 }
 
-// ---- TCP
-// -----------------------------------------------------------------------------------------
+// ---- TCP ----------------------------------------------------------------------------------------
 
 static bool before(uint32_t a, uint32_t b)
 {
@@ -293,8 +291,7 @@ static void note_tcp(struct sl_flow_full *x, const struct sl_packet *p, int dir)
     me->seen = me->next_seq != 0; // a refusal has sequence number 0, which tells nothing
 }
 
-// ---- the first payload bytes
-// ---------------------------------------------------------------------
+// ---- the first payload bytes --------------------------------------------------------------------
 
 static void keep_text(char **to, const char *text)
 {

@@ -3,14 +3,15 @@
  * What profile `full` knows of a flow besides the feature table: TCP facts, what the first payload
  * bytes say, and the first packets' sizes, directions and gaps.
  *
- * Units    nanoseconds, bytes; arrays of two are [SL_FORWARD], [SL_BACKWARD].
- * TCP      segments are classed in the order and by the conditions of Wireshark's TCP analysis, so
- * that counts can be held against it; RTT is measured where the capture stands: from a segment to
- * the other side's answer. Payload  the first bytes of each direction, in order; looked at when
- * they arrive, kept only while more are needed. A QUIC client's hello is put together over its
- * datagrams, for at most SL_FULL_HELLOS flows of a pool at once (4.6 KiB each, given back when the
- * hello is whole); a flow beyond them has each datagram looked at alone. Threads  one pool per
- * partition.
+ * Units    nanoseconds, bytes; arrays of two are [SL_FORWARD], [SL_BACKWARD]. TCP segments are
+ *          classed in the order and by the conditions of Wireshark's TCP analysis, so that counts
+ *          can be held against it; RTT is measured where the capture stands: from a segment to the
+ *          other side's answer.
+ * Payload  the first bytes of each direction, in order; looked at when they arrive, kept only while
+ *          more are needed. A QUIC client's hello is put together over its datagrams, for at most
+ *          SL_FULL_HELLOS flows of a pool at once (4.6 KiB each, given back when the hello is
+ *          whole); a flow beyond them has each datagram looked at alone.
+ * Threads  one pool per partition.
  */
 #pragma once
 #include "dissect/dissect.h"

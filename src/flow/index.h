@@ -5,11 +5,13 @@
  * only.
  *
  * Key      a five-tuple with the smaller (address, port) end first, so both directions meet in one
- * place; beside it the zone, a number for where the packet was seen (interface, VLAN). Pool nodes
- * are numbered; chains and lists hold 32-bit numbers, not pointers, so the bucket array is small
- * and the pool grows by whole slabs without moving a node: a pointer holds until the node is given
- * back. Hash     seeded, because the packets are strangers' and a known hash can be flooded;
- * nothing that leaves a table depends on it. Threads  an index belongs to one thread at a time.
+ *          place; beside it the zone, a number for where the packet was seen (interface, VLAN). Pool
+ *          nodes are numbered; chains and lists hold 32-bit numbers, not pointers, so the bucket
+ *          array is small and the pool grows by whole slabs without moving a node: a pointer holds
+ *          until the node is given back.
+ * Hash     seeded, because the packets are strangers' and a known hash can be flooded; nothing that
+ *          leaves a table depends on it.
+ * Threads  an index belongs to one thread at a time.
  *
  * Inside src/flow only; inline, because it is the fast path.
  */

@@ -83,8 +83,7 @@ static void evict_oldest(struct sl_flow_table *t)
     end_flow(t, worst, SL_END_EVICTED);
 }
 
-// --- packets
-// --------------------------------------------------------------------------------------
+// --- packets -------------------------------------------------------------------------------------
 
 enum { EPHEMERAL = 32768 }; // first port that Linux takes for clients
 

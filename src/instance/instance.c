@@ -77,7 +77,7 @@ void sl_world_close(struct sl_world *w)
     w->engine_ns = -1;
 }
 
-// ---- images ------------------------------------------------------------------------------------
+// ---- images -------------------------------------------------------------------------------------
 
 static void show_line(void *ctx, const char *line)
 {
@@ -207,7 +207,7 @@ bool sl_instance_images(struct sl_world *w, const struct sl_project *p, char ***
     return true;
 }
 
-// ---- making one --------------------------------------------------------------------------------
+// ---- making one ---------------------------------------------------------------------------------
 
 // Compose accepts [a-z0-9_-] in project names, and both tools agree on that.
 static void clean_name(const char *from, char *to, size_t size)
@@ -287,7 +287,7 @@ struct sl_instance *sl_instance_new(struct sl_world *w, const struct sl_project 
     return i;
 }
 
-// ---- holders and wires -------------------------------------------------------------------------
+// ---- holders and wires --------------------------------------------------------------------------
 
 static void compose_line(void *ctx, const char *line)
 {
@@ -421,7 +421,7 @@ bool sl_instance_start_services(struct sl_instance *i, const char **reason, stru
            sl_within(err, "starting the services of '%s'", i->project->name);
 }
 
-// ---- health ------------------------------------------------------------------------------------
+// ---- health -------------------------------------------------------------------------------------
 
 static void count_state(const struct sl_container *c, struct sl_instance_state *out)
 {
@@ -499,7 +499,7 @@ bool sl_instance_settle(struct sl_instance *i, int64_t limit_ns, int step, int s
     }
 }
 
-// ---- what it holds -----------------------------------------------------------------------------
+// ---- what it holds ------------------------------------------------------------------------------
 
 struct sl_endpoint *sl_instance_endpoint(struct sl_instance *i, const char *service)
 {

@@ -7,7 +7,8 @@
  *          endpoint with sl_instance_wire); services; health.
  * Labels   everything carries sluice.run and sluice.instance, so that `down` needs nothing else.
  * Errors   `reason` gets a reason code of the catalogue as text when a step fails ("build_failed",
- * ...). Threads  one owner.
+ *          ...).
+ * Threads  one owner.
  */
 #pragma once
 #include "compose/project.h"

@@ -4,9 +4,11 @@
  * two instances never collide.
  *
  * Range    10.201.0.0/16 in blocks of 64 addresses unless $SLUICE_SUBNETS names another prefix (/8
- * to /22). Method   starts at a place drawn from the run's id and skips what the engine and this
- * machine's own addresses already use, asked afresh each time. Two runs that draw the same place in
- * the same second are refused by the engine ("overlaps"). Threads  one owner.
+ *          to /22).
+ * Method   starts at a place drawn from the run's id and skips what the engine and this machine's
+ *          own addresses already use, asked afresh each time. Two runs that draw the same place in
+ *          the same second are refused by the engine ("overlaps").
+ * Threads  one owner.
  */
 #pragma once
 #include "engine/engine.h"

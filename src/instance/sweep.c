@@ -28,7 +28,7 @@ char *sl_run_folder(const char *run)
     return sl_format("%s/%s", base, run);
 }
 
-// ---- processes of a run ------------------------------------------------------------------------
+// ---- processes of a run -------------------------------------------------------------------------
 
 // Start time in clock ticks since boot: with the pid, the identity of a process. 0 = not there.
 static unsigned long long start_time(pid_t pid)
@@ -123,7 +123,7 @@ bool sl_run_owner_stop(const char *run)
     return pid && pid != getpid() && signal_process(pid, born, SIGTERM);
 }
 
-// ---- the sweep ---------------------------------------------------------------------------------
+// ---- the sweep ----------------------------------------------------------------------------------
 
 static bool sweep_namespaces(const char *run, int *count, struct sl_error *err)
 {
@@ -319,7 +319,7 @@ bool sl_sweep_list(char ***runs, size_t *n, struct sl_error *err)
     return !first.code;
 }
 
-// ---- the watchdog ------------------------------------------------------------------------------
+// ---- the watchdog -------------------------------------------------------------------------------
 
 // Kills every running container of the run. Tries again while the engine is busy creating more.
 static void kill_containers(const char *run)

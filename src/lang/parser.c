@@ -118,7 +118,7 @@ static bool expect(struct parser *p, const char *keyword)
     return near;
 }
 
-// --- parts of a statement ---------------------------------------------------------------------
+// --- parts of a statement ------------------------------------------------------------------------
 
 // Digits without a leading zero and without a fraction, 1..max.
 static bool natural(struct parser *p, const struct sl_token *t, const char *what, uint64_t max,
@@ -438,7 +438,7 @@ static const char *folded(struct parser *p, size_t first)
     return kept;
 }
 
-// --- statements -------------------------------------------------------------------------------
+// --- statements ----------------------------------------------------------------------------------
 
 static void skip_statement(struct parser *p)
 {
@@ -561,7 +561,7 @@ static void parse_statement(struct parser *p)
         *SL_PUSH(&p->statements) = s;
 }
 
-// --- the whole --------------------------------------------------------------------------------
+// --- the whole -----------------------------------------------------------------------------------
 
 static void count_hosts(struct parser *p)
 {

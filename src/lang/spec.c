@@ -81,7 +81,7 @@ const char *sl_host_name(int host, char buf[16])
     return buf;
 }
 
-// --- JSON -------------------------------------------------------------------------------------
+// --- JSON ----------------------------------------------------------------------------------------
 
 // File names and sources may hold any bytes; JSON holds UTF-8 only.
 static json_t *text_json(const char *text, size_t len)

@@ -3,7 +3,8 @@
  * UTF-8, as much of it as carets and tables need.
  *
  * Errors   a malformed sequence (overlong, surrogate, cut short, above U+10FFFF) decodes to length
- * 0. Threads  stateless.
+ *          0.
+ * Threads  stateless.
  */
 #pragma once
 #include <stddef.h>

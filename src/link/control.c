@@ -51,7 +51,7 @@ struct sl_link_control {
     struct sl_error why;
 };
 
-// ---- counts ------------------------------------------------------------------------------------
+// ---- counts -------------------------------------------------------------------------------------
 
 json_t *sl_pipe_counts_json(const struct sl_pipe_counts *n)
 {
@@ -129,7 +129,7 @@ static void each_link(struct sl_link_control *c, const char *pattern, bool reset
     free(r);
 }
 
-// ---- records -----------------------------------------------------------------------------------
+// ---- records ------------------------------------------------------------------------------------
 
 static void put_line(FILE *f, const json_t *j, bool *lost)
 {
@@ -199,7 +199,7 @@ static FILE *open_record(const struct sl_link_control *c, const char *path, cons
     return f;
 }
 
-// ---- changes -----------------------------------------------------------------------------------
+// ---- changes ------------------------------------------------------------------------------------
 
 struct applying {
     uint32_t pipe;
@@ -355,7 +355,7 @@ static void run_events(struct sl_link_control *c, int64_t now_ns)
     }
 }
 
-// ---- clients -----------------------------------------------------------------------------------
+// ---- clients ------------------------------------------------------------------------------------
 
 static void answer(struct client *k, json_t *j)
 {
@@ -639,7 +639,7 @@ static void *control_thread(void *arg)
     return NULL;
 }
 
-// ---- the part ----------------------------------------------------------------------------------
+// ---- the part -----------------------------------------------------------------------------------
 
 static bool address_of(const char *path, struct sockaddr_un *at, struct sl_error *err)
 {
@@ -771,7 +771,7 @@ bool sl_link_control_stop(struct sl_link_control *c, struct sl_error *err)
     return ok;
 }
 
-// ---- the other side ----------------------------------------------------------------------------
+// ---- the other side -----------------------------------------------------------------------------
 
 static bool send_request(int fd, const json_t *request, struct sl_error *err)
 {

@@ -2,15 +2,16 @@
 /*
  * Random decisions of a pipe: is this packet lost, and how long is it delayed.
  *
- * Loss     at random: the gap to the next loss is drawn from the geometric law, so that packets
- *          that pass cost a decrement. Gilbert-Elliott, every n-th, and a recorded pattern that
- *          begins anew at its end.
+ * Loss     at random: the gap to the next loss is drawn from the geometric law, so that packets that
+ *          pass cost a decrement. Gilbert-Elliott, every n-th, and a recorded pattern that begins
+ *          anew at its end.
  * Delay    uniform: delay +- jitter. normal: standard deviation jitter. pareto: shape 3, moved and
  *          scaled to mean delay and standard deviation jitter, so at least delay - 0.577 jitter.
  *          file: one of its lines, added to delay. Never below 0.
- * Streams  "link.loss", "link.delay", ... of the run's seed and the pipe's number: the same seed
- * and packets give the same decisions. Files    at most 64 MiB; errors name file and line. Source
- * E. N. Gilbert, Bell System Technical Journal 39, 1960; E. O. Elliott, same, 42, 1963.
+ * Streams  "link.loss", "link.delay", ... of the run's seed and the pipe's number: the same seed and
+ *          packets give the same decisions.
+ * Files    at most 64 MiB; errors name file and line.
+ * Source   E. N. Gilbert, Bell System Technical Journal 39, 1960; E. O. Elliott, same, 42, 1963.
  */
 #pragma once
 #include "base/rng.h"

@@ -17,7 +17,7 @@
 
 static const int64_t SECOND = 1000000000;
 
-// ---- projects and instances --------------------------------------------------------------------
+// ---- projects and instances ---------------------------------------------------------------------
 
 static bool use_project(struct sl_run *r, const struct sl_record *record, int *index,
                         struct sl_error *err)
@@ -129,7 +129,7 @@ static bool add_instances(struct sl_run *r, struct sl_error *err)
     return true;
 }
 
-// ---- many at once ------------------------------------------------------------------------------
+// ---- many at once -------------------------------------------------------------------------------
 
 /*
  * Starting an instance is mostly waiting for the compose tool, so a few are started at a time. Each
@@ -223,7 +223,7 @@ static bool start_services(struct sl_run_instance *in, struct sl_error *err)
     return sl_instance_start_services(in->instance, &reason, err);
 }
 
-// ---- wires -------------------------------------------------------------------------------------
+// ---- wires --------------------------------------------------------------------------------------
 
 static bool listed(const char *const *names, size_t n, const char *name)
 {
@@ -341,7 +341,7 @@ static bool shape_instance(struct sl_run *r, struct sl_run_instance *in, struct 
     return true;
 }
 
-// ---- metering ----------------------------------------------------------------------------------
+// ---- metering -----------------------------------------------------------------------------------
 
 static bool metering(struct sl_run *r, struct sl_error *err)
 {
@@ -448,7 +448,7 @@ bool sl_run_bring_up(struct sl_run *r, struct sl_error *err)
            for_all(r, "services", start_services, err) && settle(r, err);
 }
 
-// ---- drivers -----------------------------------------------------------------------------------
+// ---- drivers ------------------------------------------------------------------------------------
 
 static bool start_driver(struct sl_run *r, struct sl_run_instance *in, size_t index,
                          struct sl_error *err)

@@ -4,10 +4,11 @@
  *
  * Method   per statement, an error integral with a leak turns the asked rate into a wanted one. Per
  *          source, its part of that becomes requests per second through the measured bits per
- * request (sums over ten seconds or so: replies differ in size, and one may take seconds). A driver
- * that gives less than its part and is two seconds behind what it was told gets more sessions (half
- * as many again), up to the flow bound; one that still cannot is saturated, and what it lacks goes
- * to the others. Units    bits and seconds.
+ *          request (sums over ten seconds or so: replies differ in size, and one may take seconds).
+ *          A driver that gives less than its part and is two seconds behind what it was told gets
+ *          more sessions (half as many again), up to the flow bound; one that still cannot is
+ *          saturated, and what it lacks goes to the others.
+ * Units    bits and seconds.
  */
 #pragma once
 #include <stdbool.h>

@@ -4,8 +4,8 @@
  * label flows of its captures (measure/truth.h reads it and says what the columns mean).
  *
  * Times    from the run's start, before any of its addresses existed, until they are about to go;
- *          to_ns is empty while the run is still on, so the file also serves a run that was cut
- * off. Order    instances, their endpoints, their addresses: as placed.
+ *          to_ns is empty while the run is still on, so the file also serves a run that was cut off.
+ * Order    instances, their endpoints, their addresses: as placed.
  */
 #pragma once
 #include "live/run.h"

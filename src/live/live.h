@@ -4,11 +4,12 @@
  * measurement, a run folder, and nothing left behind.
  *
  * Order    hosts; images; holders; wires and filters; services; health; drivers; control loop;
- * collect; tear down. Every packet of a service crosses the hosts from its first SYN, because
- *          services start after their wires.
+ *          collect; tear down. Every packet of a service crosses the hosts from its first SYN,
+ *          because services start after their wires.
  * Result   a summary object (schema sluice.run/1, see stats/report.h), also written to the run
- * folder with report.html. "status" is "ok", "missed" or "interrupted". Errors   SL_EENV, SL_ERUN,
- * SL_EINTR; a missed target is no error here but in the summary. Threads  one run per process.
+ *          folder with report.html. "status" is "ok", "missed" or "interrupted".
+ * Errors   SL_EENV, SL_ERUN, SL_EINTR; a missed target is no error here but in the summary.
+ * Threads  one run per process.
  */
 #pragma once
 #include "base/json.h"

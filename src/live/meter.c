@@ -35,7 +35,7 @@ struct sl_meter {
     struct sl_error write_error;
 };
 
-// ---- which statement --------------------------------------------------------------------------
+// ---- which statement ----------------------------------------------------------------------------
 
 static const char *peer(const struct sl_who *w)
 {
@@ -88,7 +88,7 @@ static int edge_of(struct sl_meter *m, const struct port *p, const struct sl_flo
     return (int)m->edges.len - 1;
 }
 
-// ---- counting ----------------------------------------------------------------------------------
+// ---- counting -----------------------------------------------------------------------------------
 
 static struct sl_meter_second *second_at(struct sl_meter_statement *s, int64_t second)
 {
@@ -158,7 +158,7 @@ static void on_frame(void *ctx, const struct sl_frame *f)
         count(m, x, &p, dir);
 }
 
-// ---- flows.csv ---------------------------------------------------------------------------------
+// ---- flows.csv ----------------------------------------------------------------------------------
 
 static const char FLOW_HEADER[] =
     "start_ns,duration_ns,src,sport,dst,dport,protocol,packets_fwd,packets_bwd,bytes_fwd,bytes_bwd,"
@@ -208,7 +208,7 @@ static void on_end(void *ctx, struct sl_flow *f)
     f->user = NULL;
 }
 
-// ---- life --------------------------------------------------------------------------------------
+// ---- life ---------------------------------------------------------------------------------------
 
 static bool open_port(struct sl_meter *m, struct port *p, struct sl_hosts *hosts,
                       const struct sl_host *host, struct sl_error *err)

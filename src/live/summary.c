@@ -35,7 +35,7 @@ void sl_run_event(struct sl_run *r, const char *type, const char *fmt, ...)
         sl_warn("%s", text);
 }
 
-// ---- judging -----------------------------------------------------------------------------------
+// ---- judging ------------------------------------------------------------------------------------
 
 struct window { // whole seconds [from, to) that are judged
     size_t from, to;
@@ -149,7 +149,7 @@ static json_t *judge(struct sl_run *r, size_t s, struct window w)
     return j;
 }
 
-// ---- the rest of the summary -------------------------------------------------------------------
+// ---- the rest of the summary --------------------------------------------------------------------
 
 static json_t *hosts_json(struct sl_run *r)
 {
@@ -364,7 +364,7 @@ json_t *sl_run_state(struct sl_run *r)
                      "duration_s", (double)r->opt->duration_ns / 1e9, "statements", statements);
 }
 
-// ---- the run folder ----------------------------------------------------------------------------
+// ---- the run folder -----------------------------------------------------------------------------
 
 static bool save(const char *folder, const char *name, const json_t *j, struct sl_error *err)
 {

@@ -26,7 +26,7 @@ struct sl_confusion {
     struct sl_confusion_count total[SL_AGREEMENTS];
 };
 
-// ---- judging -----------------------------------------------------------------------------------
+// ---- judging ------------------------------------------------------------------------------------
 
 /*
  * Registered names of protocols, and the class whose services speak them. The class table knows
@@ -90,7 +90,7 @@ enum sl_agreement sl_confusion_judge(const char *name, const struct sl_truth_row
     return cls && cls == server->cls_id ? SL_AGREE : SL_DISAGREE;
 }
 
-// ---- counting ----------------------------------------------------------------------------------
+// ---- counting -----------------------------------------------------------------------------------
 
 struct sl_confusion *sl_confusion_new(void)
 {
@@ -189,7 +189,7 @@ void sl_confusion_total(const struct sl_confusion *c, enum sl_agreement a,
     *out = c->total[a];
 }
 
-// ---- telling -----------------------------------------------------------------------------------
+// ---- telling ------------------------------------------------------------------------------------
 
 static const char *const verdict_names[SL_AGREEMENTS] = {"agree", "disagree", "unnamed",
                                                          "without_truth"};

@@ -94,7 +94,7 @@ void sl_conn_log_free(struct sl_conn_log *l)
     free(l);
 }
 
-// ---- packets ---------------------------------------------------------------------------------
+// ---- packets ------------------------------------------------------------------------------------
 
 // A flow's `user` is its entry's number, from 1.
 static struct entry *entry_of(struct sl_conn_log *l, struct sl_flow_state *f)
@@ -120,7 +120,7 @@ void sl_conn_log_add(struct sl_conn_log *l, struct sl_flow_state *f, const struc
     sl_conn_add(c, p, dir);
 }
 
-// ---- cells -----------------------------------------------------------------------------------
+// ---- cells --------------------------------------------------------------------------------------
 
 static struct sl_text text(const char *s)
 {

@@ -8,13 +8,14 @@
  *     sl_dpi_end(dpi, &flow->dpi, &label);           // the flow's end; frees what hung on it
  *
  * Method   at most SL_DPI_PACKETS packets with payload are looked at. Ports and addresses are not
- *          asked for a guess (other labels say those), and what nDPI remembers of other flows is
- *          not taken for an answer, so that a label does not depend on which flows a worker had.
+ *          asked for a guess (other labels say those), and what nDPI remembers of other flows is not
+ *          taken for an answer, so that a label does not depend on which flows a worker had.
  * Memory   SL_DPI_PACKETS packets long a flow has nDPI's state (sl_dpi_state_bytes, about 1 KB),
- * then 16 bytes more; at most max_states states live at a time, later flows stay unlabelled and are
- * counted. Errors   SL_EENV when this build is without nDPI. Threads  one for each object; making
- * and freeing must not run in parallel. Source   nDPI 4.2, LGPL-3.0-or-later,
- * https://github.com/ntop/nDPI
+ *          then 16 bytes more; at most max_states states live at a time, later flows stay unlabelled
+ *          and are counted.
+ * Errors   SL_EENV when this build is without nDPI.
+ * Threads  one for each object; making and freeing must not run in parallel.
+ * Source   nDPI 4.2, LGPL-3.0-or-later, https://github.com/ntop/nDPI
  */
 #pragma once
 #include "base/error.h"

@@ -84,8 +84,7 @@ static double cpu_s(void)
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-// ---- provenance
-// ----------------------------------------------------------------------------------
+// ---- provenance ---------------------------------------------------------------------------------
 
 enum { EDGE_BYTES = 1 << 20 };
 
@@ -182,8 +181,7 @@ static char *provenance(const struct job *j, const struct sl_engine_options *e)
     return json_dumps(p, JSON_COMPACT);
 }
 
-// ---- flows
-// ---------------------------------------------------------------------------------------
+// ---- flows --------------------------------------------------------------------------------------
 
 // Of an ICMP echo the "port" is the identifier, another one for each ping: it names no service.
 static uint16_t service_port(const struct sl_tuple *u, bool swapped)
@@ -389,8 +387,7 @@ static bool after_batch(void *ctx, struct sl_error *err)
     return !j->failed;
 }
 
-// ---- summary
-// -------------------------------------------------------------------------------------
+// ---- summary ------------------------------------------------------------------------------------
 
 static json_t *count_kinds(const struct sl_pass_counts *c)
 {
@@ -500,8 +497,7 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
     return s;
 }
 
-// ---- the job
-// -------------------------------------------------------------------------------------
+// ---- the job ------------------------------------------------------------------------------------
 
 static bool write_to(struct job *j, const struct sl_column *columns, size_t n, struct sl_error *err)
 {
@@ -731,8 +727,7 @@ static bool meter(struct job *j, struct sl_pass_counts *counts, struct sl_error 
     return sl_pass_run(&source, &pass, counts, err) && write_rates(j, err) && write_graph(j, err);
 }
 
-// ---- CICFlowMeter's semantics
-// ------------------------------------------------------------------------
+// ---- CICFlowMeter's semantics -------------------------------------------------------------------
 
 // What their tables cannot have: the tools know neither our options nor our columns.
 static bool cic_options_fit(const struct sl_flows_options *o, struct sl_error *err)

@@ -3,10 +3,11 @@
  * A trace, or a live interface, into a flow table: what `sluice flows` does.
  *
  * Output   rows in the order in which flows end, to a file or standard output; beside them, when
- * asked for, the connectivity graph, per-second rates of each class, and the confusion of port
- * names with the truth: all in the same pass. Errors   SL_EINPUT for the trace and label files,
- * SL_ERUN for what cannot be written. Damage inside a trace is not an error: flows up to there are
- * written, and the summary says what was wrong.
+ *          asked for, the connectivity graph, per-second rates of each class, and the confusion of
+ *          port names with the truth: all in the same pass.
+ * Errors   SL_EINPUT for the trace and label files, SL_ERUN for what cannot be written. Damage
+ *          inside a trace is not an error: flows up to there are written, and the summary says what
+ *          was wrong.
  *
  * Semantics fixed: the flow engine's (flow/engine.h). cic, cic-fixed: flows, columns and, in CSV,
  * the very cells of CICFlowMeter and of its corrected fork (flow/cic.h), with time stamps in UTC.

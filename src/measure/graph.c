@@ -78,7 +78,7 @@ void sl_flow_graph_free(struct sl_flow_graph *g)
     free(g);
 }
 
-// ---- adding ------------------------------------------------------------------------------------
+// ---- adding -------------------------------------------------------------------------------------
 
 static uint32_t hash_node(const struct sl_flow_graph *g, const struct node *n)
 {
@@ -212,7 +212,7 @@ void sl_flow_graph_size(const struct sl_flow_graph *g, struct sl_flow_graph_size
                                        g->other.bytes[0] + g->other.bytes[1]};
 }
 
-// ---- the view ----------------------------------------------------------------------------------
+// ---- the view -----------------------------------------------------------------------------------
 
 enum { ASKS = 1, SERVES = 2 };
 struct view_node {
@@ -411,7 +411,7 @@ static void look_away(struct view *v)
     free(v->other);
 }
 
-// ---- facts of a node ---------------------------------------------------------------------------
+// ---- facts of a node ----------------------------------------------------------------------------
 
 static const struct sl_truth_row *who(const struct view_node *n)
 {
@@ -456,7 +456,7 @@ static void node_values(const struct view_node *n, const char *values[NODE_COLUM
     memcpy(values, all, sizeof all);
 }
 
-// ---- JSON --------------------------------------------------------------------------------------
+// ---- JSON ---------------------------------------------------------------------------------------
 
 // What is not UTF-8 (a folder's name may be anything) is replaced.
 static json_t *clean(const char *text)
@@ -612,7 +612,7 @@ bool sl_flow_graph_save_json(const struct sl_flow_graph *g, size_t most, const c
     return false;
 }
 
-// ---- CSV ---------------------------------------------------------------------------------------
+// ---- CSV ----------------------------------------------------------------------------------------
 
 // A line in memory, then in the file.
 static bool put_line(FILE *out, struct sl_str *line)
@@ -689,7 +689,7 @@ bool sl_flow_graph_nodes_csv(const struct sl_flow_graph *g, size_t most, FILE *o
     return finish(out, ok, &line, &v, err);
 }
 
-// ---- Mermaid -----------------------------------------------------------------------------------
+// ---- Mermaid ------------------------------------------------------------------------------------
 
 // Quoted text: signs that end it or mean something to a browser are written as numbers.
 static void mermaid_text(struct sl_str *out, const char *text)

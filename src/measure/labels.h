@@ -4,7 +4,8 @@
  * orchestration's truth.
  *
  * Class    for rates and comparisons a flow has one class: the truth's where it is known, else the
- * port's. Threads  made by one thread, then read-only.
+ *          port's.
+ * Threads  made by one thread, then read-only.
  */
 #pragma once
 #include "flow/feature.h"

@@ -63,8 +63,7 @@ struct pass {
     pthread_cond_t wake, done;
 };
 
-// ---- reading
-// -------------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------
 
 static void note_stamps(struct pass *p, struct batch *b)
 {
@@ -127,8 +126,7 @@ static void read_batch(struct pass *p, struct batch *b)
     }
 }
 
-// ---- decoding
-// ------------------------------------------------------------------------------------
+// ---- decoding -----------------------------------------------------------------------------------
 
 static void resolve_fragment(struct pass *p, struct sl_packet *packet)
 {
@@ -174,8 +172,7 @@ static void read_and_decode(struct pass *p, struct batch *b)
         decode_chunk(p, b, c);
 }
 
-// ---- work and crew
-// -------------------------------------------------------------------------------
+// ---- work and crew ------------------------------------------------------------------------------
 
 static void hand_out(struct pass *p)
 {
@@ -377,8 +374,7 @@ static void dismiss(struct pass *p)
     pthread_mutex_destroy(&p->lock);
 }
 
-// ---- the pass
-// ------------------------------------------------------------------------------------
+// ---- the pass -----------------------------------------------------------------------------------
 
 // The next flows that are ready become the round; what was made of the round before is to be taken.
 static void next_round(struct pass *p, size_t max)

@@ -190,7 +190,7 @@ void sl_rates_active(struct sl_rates *r, int64_t bin, uint32_t cls, uint32_t int
         cell->flows++;
 }
 
-// ---- reading out -------------------------------------------------------------------------------
+// ---- reading out --------------------------------------------------------------------------------
 
 static bool is_empty(const struct sl_rate_cell *c)
 {
@@ -263,7 +263,7 @@ void sl_rates_merge(struct sl_rates *r, const struct sl_rates *from)
     r->outside.bytes += from->outside.bytes;
 }
 
-// ---- writing -----------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
 
 // The interface comes last: without it the table is a prefix of itself.
 static const struct sl_column columns[COLUMNS] = {

@@ -3,12 +3,13 @@
  * A trace or a flow table as the sample set that a comparison looks at.
  *
  * Input    a capture; or a flow table in CSV (also compressed): our own, or one with columns that
- * are known by other names (NetFlow exports as in UGR'16 and CIDDS, CICFlowMeter also as in
- * CIC-IDS2017 and CSE-CIC-IDS2018, Argus as in UNSW-NB15 and CTU-13, Zeek's conn.log), or by names
- * that the caller gives. Times may be text; without a zone they count as UTC, the day comes before
- * the month. Class    as for rates: the truth's, else the port's.
- * A table's own label column becomes the label. Limit    max_packets; what is beyond is counted in
- * left_out. Errors   SL_EINPUT with file, line and column.
+ *          are known by other names (NetFlow exports as in UGR'16 and CIDDS, CICFlowMeter also as in
+ *          CIC-IDS2017 and CSE-CIC-IDS2018, Argus as in UNSW-NB15 and CTU-13, Zeek's conn.log), or
+ *          by names that the caller gives. Times may be text; without a zone they count as UTC, the
+ *          day comes before the month.
+ * Class    as for rates: the truth's, else the port's. A table's own label column becomes the label.
+ * Limit    max_packets; what is beyond is counted in left_out.
+ * Errors   SL_EINPUT with file, line and column.
  */
 #pragma once
 #include "measure/labels.h"

@@ -184,8 +184,7 @@ bool sl_samples_is_table(const char *path)
     return false;
 }
 
-// ---- columns
-// -------------------------------------------------------------------------------------
+// ---- columns ------------------------------------------------------------------------------------
 
 // "start=first_seen@ms"
 static bool take_given(struct reader *r, const char *given, struct sl_error *err)
@@ -281,8 +280,7 @@ static unsigned what_is_known(const struct reader *r)
     return bits;
 }
 
-// ---- cells
-// ---------------------------------------------------------------------------------------
+// ---- cells --------------------------------------------------------------------------------------
 
 static bool bad_cell(const struct reader *r, enum role role, const char *text, const char *what,
                      struct sl_error *err)
@@ -474,8 +472,7 @@ static double guess_unit(double v)
     return v < 1e11 ? 1e9 : v < 1e14 ? 1e6 : v < 1e17 ? 1e3 : 1;
 }
 
-// ---- rows
-// ----------------------------------------------------------------------------------------
+// ---- rows ---------------------------------------------------------------------------------------
 
 static bool times(struct reader *r, char *const *fields, size_t n, struct sl_sample_flow *k,
                   struct sl_error *err)

@@ -56,7 +56,7 @@ struct reader {
     int line;
 };
 
-// ---- one line ----------------------------------------------------------------------------------
+// ---- one line -----------------------------------------------------------------------------------
 
 static bool refuse(const struct reader *r, struct sl_error *err, const char *remedy)
 {
@@ -186,7 +186,7 @@ static bool read_rows(struct reader *r, char *data, size_t len, struct sl_error 
     return !csv.failed;
 }
 
-// ---- the book ----------------------------------------------------------------------------------
+// ---- the book -----------------------------------------------------------------------------------
 
 static int compare_addr(const struct sl_addr *a, const struct sl_addr *b)
 {
@@ -324,7 +324,7 @@ const struct sl_truth_row *sl_truth_at(const struct sl_truth *t, size_t i)
     return i < t->rows.len ? &t->rows.at[i] : NULL;
 }
 
-// ---- look-ups ----------------------------------------------------------------------------------
+// ---- look-ups -----------------------------------------------------------------------------------
 
 static const struct sl_truth_row *search(const struct sl_truth *t, const struct stretch *s,
                                          uint16_t port, int64_t t_ns)

@@ -7,7 +7,8 @@
  *          before its first is not waited for.
  * Memory   at most `max` packets under way, about 80 bytes each; beyond it the oldest is forgotten,
  *          and counted when it was not too old anyway.
- * Errors   none. Threads  one thread. Deterministic: the packets alone decide.
+ * Errors   none.
+ * Threads  one thread. Deterministic: the packets alone decide.
  * Source   RFC 791 section 3.2 and RFC 8200 section 4.5 (what makes fragments one packet).
  */
 #pragma once

@@ -90,7 +90,7 @@ struct sl_services *sl_services_builtin(void)
     return ready(s);
 }
 
-// ---- a file of the user's ----------------------------------------------------------------------
+// ---- a file of the user's -----------------------------------------------------------------------
 
 struct reader {
     struct sl_services *s;
@@ -324,7 +324,7 @@ void sl_services_free(struct sl_services *s)
     free(s);
 }
 
-// ---- look-ups ----------------------------------------------------------------------------------
+// ---- look-ups -----------------------------------------------------------------------------------
 
 const char *sl_services_date(const struct sl_services *s)
 {

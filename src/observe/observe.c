@@ -52,7 +52,7 @@ static void say(const struct job *j, const char *what)
     sl_progress(j->opt->step, j->opt->steps, "observe", "%s: %s", j->r->name, what);
 }
 
-// ---- start -------------------------------------------------------------------------------------
+// ---- start --------------------------------------------------------------------------------------
 
 // One bridge per network, named by its place in the project.
 static const char *bridge_of(void *ctx, const char *network)
@@ -137,7 +137,7 @@ static bool start(struct job *j, struct sl_error *err)
                               &j->reason, err);
 }
 
-// ---- phases ------------------------------------------------------------------------------------
+// ---- phases -------------------------------------------------------------------------------------
 
 struct usage { // per service of the project
     double cpu_s, mem_bytes;
@@ -369,7 +369,7 @@ static bool drive_doors(struct job *j, struct sl_error *err)
     return true;
 }
 
-// ---- the record --------------------------------------------------------------------------------
+// ---- the record ---------------------------------------------------------------------------------
 
 static const char *keep(struct job *j, const char *s)
 {
@@ -481,7 +481,7 @@ static void conclude(struct job *j, bool ok, const struct sl_error *failure)
         r->reason = SL_REASON_START_FAILED;
 }
 
-// ---- the whole ---------------------------------------------------------------------------------
+// ---- the whole ----------------------------------------------------------------------------------
 
 static void tear_down(struct job *j)
 {

@@ -7,8 +7,9 @@
  * question and remembers which names were asked: what a project wanted from outside.
  *
  * Errors   none: a query that cannot be understood gets FORMERR, one without even an id gets
- * nothing. Memory   no allocation, no libc beyond memcpy and memcmp; replies are never longer than
- * queries. Source   RFC 1035 section 4, RFC 2308 section 2.
+ *          nothing.
+ * Memory   no allocation, no libc beyond memcpy and memcmp; replies are never longer than queries.
+ * Source   RFC 1035 section 4, RFC 2308 section 2.
  */
 #pragma once
 #include <stdbool.h>

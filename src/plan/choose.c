@@ -242,7 +242,7 @@ struct sl_value sl_choose_value(const struct sl_demand *d, const struct sl_pick 
     return evaluate(&st, d, picks, n, NULL, limits, (struct prices){0});
 }
 
-// --- scanning columns -------------------------------------------------------------------------
+// --- scanning columns ----------------------------------------------------------------------------
 
 // The best columns of scans, each once.
 struct pool {
@@ -407,7 +407,7 @@ static void grow(struct search *se, struct sl_chosen *ch, enum where where,
     }
 }
 
-// --- local search -----------------------------------------------------------------------------
+// --- local search --------------------------------------------------------------------------------
 
 static size_t find_pick(const struct sl_chosen *ch, uint32_t column)
 {
@@ -500,7 +500,7 @@ static void kick(struct search *se, struct sl_chosen *ch, uint64_t demand)
     }
 }
 
-// --- all demands ------------------------------------------------------------------------------
+// --- all demands ---------------------------------------------------------------------------------
 
 static double total_objective(const struct sl_chosen *ch, size_t n)
 {

@@ -38,7 +38,7 @@ bool sl_key_matches(struct sl_key key, const struct sl_edge *e)
     return false;
 }
 
-// --- placement --------------------------------------------------------------------------------
+// --- placement -----------------------------------------------------------------------------------
 
 // Index of a service; n_services for the driver; -1 for the outside and for names nobody has.
 static int peer(const struct sl_record *r, const char *name)
@@ -126,7 +126,7 @@ static double off_ratio(const struct sl_record *r, const struct sl_phase *ph, co
     return in > 0 ? off / in : 0;
 }
 
-// --- columns ----------------------------------------------------------------------------------
+// --- columns -------------------------------------------------------------------------------------
 
 static bool is_driven(const struct sl_phase *ph)
 {

@@ -9,7 +9,7 @@
 enum { DEFAULT_INSTANCES = 8 };
 static const double DEFAULT_TOLERANCE = 0.02;
 
-// --- names given with --pin and --ban ---------------------------------------------------------
+// --- names given with --pin and --ban ------------------------------------------------------------
 
 static bool named(const struct sl_record *r, const char *name)
 {
@@ -51,7 +51,7 @@ static bool check_list(const char *const *list, const char *option,
     return true;
 }
 
-// --- columns ----------------------------------------------------------------------------------
+// --- columns -------------------------------------------------------------------------------------
 
 struct shared { // columns of all statements with one key
     struct sl_key key;
@@ -97,7 +97,7 @@ static void collect_done(struct catalog *c)
     free(c->of);
 }
 
-// --- what is said about a statement that is not met -------------------------------------------
+// --- what is said about a statement that is not met ----------------------------------------------
 
 // "it has cache, web": classes (or ports) of the usable records, in order of their names.
 static const char *what_there_is(struct sl_arena *arena, struct sl_record *const *records, size_t n,
@@ -197,7 +197,7 @@ static const char *why_short(struct sl_arena *arena, const struct sl_plan *p,
     return sl_arena_format(arena, "%.1f flows, more than %" PRId64, v->flows, d->flows_max);
 }
 
-// --- from choice to plan ----------------------------------------------------------------------
+// --- from choice to plan -------------------------------------------------------------------------
 
 static int add_option(struct sl_plan *p, struct sl_option o)
 {

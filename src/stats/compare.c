@@ -118,7 +118,7 @@ struct job {
     size_t n_labels;
 };
 
-// ---- floors ------------------------------------------------------------------------------------
+// ---- floors -------------------------------------------------------------------------------------
 
 struct running { // mean and deviation of one distance over the splits
     double sum, square;
@@ -173,7 +173,7 @@ static struct part part_of(const struct part *p, int field, int split, int half)
                          .matched = !field_extensive(field)};
 }
 
-// ---- one kind of field each --------------------------------------------------------------------
+// ---- one kind of field each ---------------------------------------------------------------------
 
 // For a field that has to be made anew for each half.
 static void number_halves(const struct job *j, const struct part *p, const struct sl_field *field,
@@ -541,7 +541,7 @@ static void compare_memory(struct job *j, const struct part *p, struct sl_field_
     m->floor_rms_sd = run_sd(&floor);
 }
 
-// ---- judgement ---------------------------------------------------------------------------------
+// ---- judgement ----------------------------------------------------------------------------------
 
 struct rule {
     double factor, min_effect;
@@ -633,7 +633,7 @@ static void sum_up(struct sl_selection *s)
     s->mean_ks = run_mean(&ks);
 }
 
-// ---- selections --------------------------------------------------------------------------------
+// ---- selections ---------------------------------------------------------------------------------
 
 static bool field_applies(int id, int cls, int dir)
 {
@@ -748,8 +748,7 @@ static void compare_part(struct job *j, int cls, int dir, struct sl_selection *s
     add_rates(j, &p, s);
 }
 
-// ---- both inputs
-// ---------------------------------------------------------------------------------
+// ---- both inputs --------------------------------------------------------------------------------
 
 // Numbers common to both sets, in order of first appearance, A first.
 static uint16_t *map_names(char **names, size_t n, char ***all, size_t *n_all, size_t *cap)
@@ -887,8 +886,7 @@ static void compare_all(struct job *j)
     free(cls);
 }
 
-// ---- verdict
-// -------------------------------------------------------------------------------------
+// ---- verdict ------------------------------------------------------------------------------------
 
 // Fields that were measured, or 0 when there is a difference anywhere.
 static size_t equal_fields(const struct sl_comparison *c)

@@ -105,8 +105,7 @@ static const char style_more[] =
     "7px}}\n"
     "@media print{details.part{break-inside:avoid}}\n";
 
-// ---- small pieces
-// --------------------------------------------------------------------------------
+// ---- small pieces -------------------------------------------------------------------------------
 
 static void count(struct sl_str *out, double v)
 {
@@ -148,8 +147,7 @@ static bool shown(const struct sl_field_result *f)
     return !f->missing_a && !f->missing_b && f->n_a > 0 && f->n_b > 0;
 }
 
-// ---- header
-// --------------------------------------------------------------------------------------
+// ---- header -------------------------------------------------------------------------------------
 
 static const char *tone(const struct sl_comparison *c)
 {
@@ -284,8 +282,7 @@ static void add_header(struct sl_str *out, const struct sl_comparison *c)
     sl_str_add(out, "</div>\n");
 }
 
-// ---- all fields on one strip
-// -----------------------------------------------------------------------
+// ---- all fields on one strip --------------------------------------------------------------------
 
 static void figure_cell(struct sl_str *out, const char *cls, double v)
 {
@@ -350,8 +347,7 @@ static void add_table(struct sl_str *out, const struct sl_selection *s, double f
     sl_str_add(out, "</tbody></table></div>\n");
 }
 
-// ---- pictures
-// --------------------------------------------------------------------------------------
+// ---- pictures -----------------------------------------------------------------------------------
 
 static void start_picture(struct sl_str *out, const struct sl_field_result *f, bool top)
 {
@@ -541,8 +537,7 @@ static void add_memory(struct sl_str *out, const struct sl_comparison *c)
     sl_str_add(out, "</div>\n");
 }
 
-// ---- parts
-// -----------------------------------------------------------------------------------------
+// ---- parts --------------------------------------------------------------------------------------
 
 static void part_summary(struct sl_str *out, const struct sl_selection *s)
 {
@@ -665,8 +660,7 @@ static void add_parts(struct sl_str *out, const struct sl_comparison *c)
                     c->classes_left_out);
 }
 
-// ---- method
-// ----------------------------------------------------------------------------------------
+// ---- method -------------------------------------------------------------------------------------
 
 static void add_method(struct sl_str *out, const struct sl_comparison *c)
 {

@@ -17,7 +17,7 @@ enum {
     STRIP_W = 210
 };
 
-// ---- axes --------------------------------------------------------------------------------------
+// ---- axes ---------------------------------------------------------------------------------------
 
 struct axis {
     double lo, hi; // values
@@ -188,7 +188,7 @@ static struct plot plot_area(int width, double height)
         .y = {.lo = 0, .hi = 1, .p0 = height - BOTTOM, .p1 = TOP}};
 }
 
-// ---- distribution functions --------------------------------------------------------------------
+// ---- distribution functions ---------------------------------------------------------------------
 
 static void widen(struct axis *a, const struct sl_ecdf_point *e, size_t n)
 {
@@ -285,7 +285,7 @@ void plot_ecdf(struct sl_str *out, const struct sl_field_result *f)
     sl_str_add(out, "</svg>\n");
 }
 
-// ---- mixes -------------------------------------------------------------------------------------
+// ---- mixes --------------------------------------------------------------------------------------
 
 static void mix_bar(struct sl_str *out, const char *style, double y, double share, double most)
 {
@@ -322,8 +322,7 @@ void plot_mix(struct sl_str *out, const struct sl_field_result *f)
     sl_str_add(out, "</svg>\n");
 }
 
-// ---- logscale diagrams
-// ---------------------------------------------------------------------------
+// ---- logscale diagrams --------------------------------------------------------------------------
 
 static void y_range(struct axis *y, const struct sl_logscale *d, size_t n)
 {
@@ -424,8 +423,7 @@ void plot_scaling(struct sl_str *out, const struct sl_field_result *f)
     sl_str_add(out, "</svg>\n");
 }
 
-// ---- series
-// --------------------------------------------------------------------------------------
+// ---- series -------------------------------------------------------------------------------------
 
 static void line(struct sl_str *out, const struct plot *p, const char *style, const double *y,
                  size_t n, double x0, double step)
@@ -529,8 +527,7 @@ void plot_rates(struct sl_str *out, const struct sl_rate_curve *a, const struct 
     sl_str_add(out, "</svg>\n");
 }
 
-// ---- the strip
-// -----------------------------------------------------------------------------------
+// ---- the strip ----------------------------------------------------------------------------------
 
 static double strip_x(double ratio) // 0.1 .. 100 and beyond
 {

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-// ---- terminal ----------------------------------------------------------------------------------
+// ---- terminal -----------------------------------------------------------------------------------
 
 static void figure_cell(struct sl_table *t, double v)
 {
@@ -175,7 +175,7 @@ void sl_comparison_text(const struct sl_comparison *c, bool colour, struct sl_st
         sl_str_addf(out, "failed: %s\n", c->failures);
 }
 
-// ---- JSON --------------------------------------------------------------------------------------
+// ---- JSON ---------------------------------------------------------------------------------------
 
 static void set(json_t *o, const char *key, json_t *v)
 {

@@ -17,7 +17,7 @@
 #include <math.h>
 #include <string.h>
 
-// ---- the view of an input ----------------------------------------------------------------------
+// ---- the view of an input -----------------------------------------------------------------------
 
 static void count_flow_packets(struct view *v)
 {
@@ -198,7 +198,7 @@ void view_totals(const struct view *v, const struct part *p, struct sl_totals *o
     out->bps = (double)out->bytes * 8 / s;
 }
 
-// ---- values ------------------------------------------------------------------------------------
+// ---- values -------------------------------------------------------------------------------------
 
 void values_done(struct values *v)
 {
@@ -339,7 +339,7 @@ static void concurrent(const struct view *v, const struct part *p, struct values
     free(on), free(off), free(level);
 }
 
-// ---- graph -------------------------------------------------------------------------------------
+// ---- graph --------------------------------------------------------------------------------------
 
 struct edges { // ascending by source, then destination
     uint64_t *key;
@@ -473,7 +473,7 @@ static void triads(const struct view *v, const struct part *p, double count[2])
     edges_done(&e);
 }
 
-// ---- series ------------------------------------------------------------------------------------
+// ---- series -------------------------------------------------------------------------------------
 
 int64_t series_bin(const struct view *a, const struct view *b, int64_t wanted_ns)
 {
@@ -596,7 +596,7 @@ bool rate_curve(const struct view *v, const struct part *p, struct sl_rate_curve
     return true;
 }
 
-// ---- the doors ---------------------------------------------------------------------------------
+// ---- the doors ----------------------------------------------------------------------------------
 
 bool field_extensive(int field)
 {

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-// ---- sorting -----------------------------------------------------------------------------------
+// ---- sorting ------------------------------------------------------------------------------------
 
 enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS, PASSES = 6, SMALL = 96 };
 
@@ -117,7 +117,7 @@ void sl_sort_samples(double *x, uint32_t *tag, size_t n)
     free(keys);
 }
 
-// ---- distributions -----------------------------------------------------------------------------
+// ---- distributions ------------------------------------------------------------------------------
 
 static double weight_at(const struct sl_dist *d, size_t i)
 {
@@ -154,7 +154,7 @@ double sl_dist_quantile(const struct sl_dist *d, double q)
     return d->x[d->n - 1];
 }
 
-// ---- bins --------------------------------------------------------------------------------------
+// ---- bins ---------------------------------------------------------------------------------------
 
 static size_t auto_count(const struct sl_dist *d, double range, double iqr, double n)
 {
@@ -226,7 +226,7 @@ void sl_bins_count(const struct sl_bins *b, const struct sl_dist *d, double *cel
     }
 }
 
-// ---- tables ------------------------------------------------------------------------------------
+// ---- tables -------------------------------------------------------------------------------------
 
 static double sum_of(const double *p, size_t n)
 {
@@ -266,7 +266,7 @@ double sl_total_variation(const double *p, const double *q, size_t n)
     return sum / 2;
 }
 
-// ---- W1 and KS ---------------------------------------------------------------------------------
+// ---- W1 and KS ----------------------------------------------------------------------------------
 
 struct walk {
     double w1, ks;
@@ -368,7 +368,7 @@ double sl_ks_p(double d, uint64_t n, uint64_t m)
     return sl_ks_p_asymptotic(d, (double)n, (double)m);
 }
 
-// ---- all at once -------------------------------------------------------------------------------
+// ---- all at once --------------------------------------------------------------------------------
 
 void sl_distance_samples(const struct sl_dist *p, const struct sl_dist *q,
                          const struct sl_bins *bins, double scale, struct sl_distance *out)

@@ -35,7 +35,7 @@ double sl_dist_weight(const struct sl_dist *d);
 // Hyndman and Fan); with weights the smallest value at which the distribution reaches q.
 double sl_dist_quantile(const struct sl_dist *d, double q);
 
-// ---- bins ----
+// ---- bins ---------------------------------------------------------------------------------------
 enum { SL_BINS_MAX = 4096 }; // beyond it bins are made wider
 struct sl_bins {
     double lo, hi; // of the reference; with log the smallest positive value and the largest
@@ -48,13 +48,13 @@ size_t sl_bins_cell(const struct sl_bins *b, double x); // 0..n+1
 double sl_bins_edge(const struct sl_bins *b, size_t i); // lower edge of inner bin i in 0..n
 void sl_bins_count(const struct sl_bins *b, const struct sl_dist *d, double *cells); // [n + 2]
 
-// ---- from tables of counts: counts need not be normalised ----
+// ---- from tables of counts: counts need not be normalised ---------------------------------------
 double sl_jsd(const double *p, const double *q, size_t n); // natural logarithm: 0..ln 2
 double sl_jsd2(const double *p, const double *q,
                size_t n); // base 2: 0..1. The distance is its sqrt
 double sl_total_variation(const double *p, const double *q, size_t n); // 0..1
 
-// ---- from samples ----
+// ---- from samples -------------------------------------------------------------------------------
 double sl_w1(const struct sl_dist *p, const struct sl_dist *q); // in the unit of the values
 double sl_ks(const struct sl_dist *p, const struct sl_dist *q); // D, 0..1
 // p99 - p1 of the reference, by which nW1 divides; its range where that is 0.

@@ -77,7 +77,7 @@ struct graph {
     double width, height, most_bytes;
 };
 
-// ---- reading -----------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------
 
 // h2 before h10; then other names; external last.
 static int host_rank(const char *name, unsigned long *number)
@@ -188,7 +188,7 @@ static void read_edges(struct graph *g, const json_t *edges)
     }
 }
 
-// ---- placing -----------------------------------------------------------------------------------
+// ---- placing ------------------------------------------------------------------------------------
 
 static void order_column(struct graph *g, struct column *c)
 {
@@ -366,7 +366,7 @@ static void lay_out(struct graph *g)
         place_ends(g, &g->nodes.at[i]);
 }
 
-// ---- drawing -----------------------------------------------------------------------------------
+// ---- drawing ------------------------------------------------------------------------------------
 
 static const char style[] =
     ".sgraph{--bg:#fff;--box:#f5f6f8;--edge:#c9ced6;--ink:#1c2128;--dim:#667080;"

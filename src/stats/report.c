@@ -42,7 +42,7 @@ static const char head_more[] =
     "td.v{overflow-wrap:anywhere}footer{color:var(--dim);font-size:13px;margin-top:34px}\n"
     "@media print{body{background:#fff}.card,.fact{break-inside:avoid}}\n";
 
-// ---- small pieces ------------------------------------------------------------------------------
+// ---- small pieces -------------------------------------------------------------------------------
 
 static const char *text_of(const json_t *o, const char *key)
 {
@@ -100,7 +100,7 @@ static const char *verdict_style(const char *status)
     return !strcmp(status, "ok") ? "good" : !strcmp(status, "missed") ? "warn" : "bad";
 }
 
-// ---- header ------------------------------------------------------------------------------------
+// ---- header -------------------------------------------------------------------------------------
 
 static void fact(struct sl_str *out, const char *value, const char *label)
 {
@@ -168,7 +168,7 @@ static void add_header(struct sl_str *out, const json_t *s)
     add_facts(out, s);
 }
 
-// ---- statements --------------------------------------------------------------------------------
+// ---- statements ---------------------------------------------------------------------------------
 
 static double bound_of(const json_t *st, const char *key)
 {
@@ -294,7 +294,7 @@ static void add_curves(struct sl_str *out, const json_t *s)
                " &nbsp; Rates count layer-2 frames at the ‘from’ host’s interface.</p>\n");
 }
 
-// ---- the rest ----------------------------------------------------------------------------------
+// ---- the rest -----------------------------------------------------------------------------------
 
 static void add_graph(struct sl_str *out, const json_t *graph)
 {

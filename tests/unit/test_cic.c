@@ -21,8 +21,7 @@ enum { FIN = SL_TCP_FIN, SYN = SL_TCP_SYN, RST = SL_TCP_RST, PSH = SL_TCP_PSH, A
 enum { CLIENT = 0x0a000001, SERVER = 0x0a000002 };
 #define S INT64_C(1000000)
 
-// ---- a bench: frames in, rows of text out
-// ------------------------------------------------------------
+// ---- a bench: frames in, rows of text out -------------------------------------------------------
 
 struct bench {
     bool fork;
@@ -79,8 +78,7 @@ static void cell_is(const struct bench *b, size_t row, const char *column, const
     fail_msg("no column %s", column);
 }
 
-// ---- frames
-// --------------------------------------------------------------------------------------
+// ---- frames -------------------------------------------------------------------------------------
 
 struct frame {
     uint8_t b[2048];
@@ -165,8 +163,7 @@ static void client_closes_first(struct bench *b)
     sl_cic_finish(b->cic);
 }
 
-// ---- the measured rows
-// ----------------------------------------------------------------------------
+// ---- the measured rows --------------------------------------------------------------------------
 
 static void the_original_ends_a_connection_at_the_servers_fin(void **state)
 {
@@ -311,8 +308,7 @@ static void a_flow_without_duration_has_infinite_rates_or_minus_one(void **state
     }
 }
 
-// ---- columns
-// -------------------------------------------------------------------------------------
+// ---- columns ------------------------------------------------------------------------------------
 
 static void headers_are_the_tools_own(void **state)
 {
@@ -366,8 +362,7 @@ static void statistics_are_those_of_one_pass(void **state)
     assert_true(sl_cic_stat_std(&(struct sl_cic_stat){.n = 1}) == 0);
 }
 
-// ---- packets
-// -------------------------------------------------------------------------------------
+// ---- packets ------------------------------------------------------------------------------------
 
 static void an_arp_frame_is_a_flow_between_8_6_0_1_and_8_0_6_4(void **state)
 {
@@ -429,8 +424,7 @@ static void seconds_of_pcap_files_are_signed(void **state)
     assert_true(sl_cic_time_us(ns, false) == INT64_C(0x80000000) * 1000000 + 7);
 }
 
-// ---- limits and order
-// ----------------------------------------------------------------------------
+// ---- limits and order ---------------------------------------------------------------------------
 
 static void flows_left_at_the_end_come_in_the_order_of_their_first_packets(void **state)
 {

@@ -419,8 +419,7 @@ static void an_empty_half_or_a_broken_clock_is_survived(void **state)
     sl_sample_set_done(&b);
 }
 
-// ---- page
-// ----------------------------------------------------------------------------------------
+// ---- page ---------------------------------------------------------------------------------------
 
 static bool is_void(const char *name)
 {
@@ -486,8 +485,7 @@ static void the_page_is_well_formed_and_asks_for_nothing(void **state)
     sl_sample_set_done(&b);
 }
 
-// ---- hand-made values
-// ----------------------------------------------------------------------------
+// ---- hand-made values ---------------------------------------------------------------------------
 
 static uint32_t tiny_flow(struct sl_sample_set *s, uint32_t src, uint32_t dst, double start,
                           double duration)

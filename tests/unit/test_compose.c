@@ -16,7 +16,7 @@
 // cmocka wants the headers above first.
 #include <cmocka.h>
 
-// ---- helpers ----
+// ---- helpers ------------------------------------------------------------------------------------
 
 static const char *reason;
 static struct sl_error err;
@@ -73,7 +73,7 @@ static void must_fail(const char *text, const char *why, const char *part, int l
     assert_int_equal(err.code, SL_EINPUT);
 }
 
-// ---- interpolation, by hand from the specification's table ----
+// ---- interpolation, by hand from the specification's table --------------------------------------
 
 static const char *table_lookup(void *ctx, const char *name)
 {
@@ -167,7 +167,7 @@ static void a_required_variable_says_its_message(void **state)
     sl_arena_done(&arena);
 }
 
-// ---- words ----
+// ---- words --------------------------------------------------------------------------------------
 
 static void commands_are_split_as_a_shell_would(void **state)
 {
@@ -200,7 +200,7 @@ static void commands_are_split_as_a_shell_would(void **state)
     sl_arena_done(&arena);
 }
 
-// ---- variable files ----
+// ---- variable files -----------------------------------------------------------------------------
 
 static void variable_files_follow_the_dotenv_grammar(void **state)
 {
@@ -229,7 +229,7 @@ static void variable_files_follow_the_dotenv_grammar(void **state)
     sl_arena_done(&arena);
 }
 
-// ---- YAML ----
+// ---- YAML ---------------------------------------------------------------------------------------
 
 static void scalars_stay_text(void **state)
 {
@@ -346,7 +346,7 @@ static void variables_that_multiply_are_bounded(void **state)
     sl_str_done(&s);
 }
 
-// ---- the model ----
+// ---- the model ----------------------------------------------------------------------------------
 
 static void a_usual_file_becomes_the_model(void **state)
 {
@@ -491,7 +491,7 @@ static void when_every_service_has_a_profile_the_first_one_is_on(void **state)
     sl_project_free(p);
 }
 
-// ---- repairs: each on, then off ----
+// ---- repairs: each on, then off -----------------------------------------------------------------
 
 static void repair_is_needed(const char *step, const char *why, const struct sl_memory_file *files,
                              size_t n)
@@ -613,7 +613,7 @@ static void the_operators_environment_is_never_read(void **state)
     unsetenv("SL_TEST_SECRET");
 }
 
-// ---- policy ----
+// ---- policy -------------------------------------------------------------------------------------
 
 static void every_rule_drops_records_and_refuses_when_strict(void **state)
 {
@@ -817,7 +817,7 @@ static void files_of_the_tree_serve_as_secrets(void **state)
     sl_project_free(p);
 }
 
-// ---- on disk: links, digest ----
+// ---- on disk: links, digest ---------------------------------------------------------------------
 
 static char *make_tree(void)
 {

@@ -546,7 +546,7 @@ static void lateness_is_in_its_bucket(void **state)
     end(&w);
 }
 
-// ---- topologies --------------------------------------------------------------------------------
+// ---- topologies ---------------------------------------------------------------------------------
 
 static struct sl_topology *generated(const char *what, const char *core_words)
 {

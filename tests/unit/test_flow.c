@@ -302,8 +302,7 @@ static void equal_ends_are_all_forward_and_equal_addresses_are_told_apart_by_por
     sl_flow_table_free(t);
 }
 
-// --- properties
-// -----------------------------------------------------------------------------------
+// --- properties ----------------------------------------------------------------------------------
 
 struct sums {
     uint64_t packets, bytes, payload, flows;

@@ -18,8 +18,7 @@ enum { FIN = SL_TCP_FIN, SYN = SL_TCP_SYN, RST = SL_TCP_RST, PSH = SL_TCP_PSH, A
 #define MS INT64_C(1000000)
 #define S INT64_C(1000000000)
 
-// ---- a bench: packets in, rows out
-// ---------------------------------------------------------------
+// ---- a bench: packets in, rows out --------------------------------------------------------------
 
 struct bench {
     struct sl_engine *engine;
@@ -125,8 +124,7 @@ static double real(const struct bench *b, size_t row, const char *name)
         assert_memory_equal(text_.p, want, text_.len);                                             \
     } while (0)
 
-// ---- packets
-// -------------------------------------------------------------------------------------
+// ---- packets ------------------------------------------------------------------------------------
 
 static void put(struct bench *b, const struct sl_packet *p)
 {
@@ -194,8 +192,7 @@ static struct talk opening(struct bench *b, int64_t at)
     return t;
 }
 
-// ---- the golden cases
-// ----------------------------------------------------------------------------
+// ---- the golden cases ---------------------------------------------------------------------------
 
 static void client_closes_first(void **state)
 {
@@ -328,8 +325,7 @@ static void no_duration_is_no_infinity(void **state)
     tear_down(&b);
 }
 
-// ---- bulk, retransmissions
-// -----------------------------------------------------------------------
+// ---- bulk, retransmissions ----------------------------------------------------------------------
 
 static void a_bulk_is_four_packets_in_a_row(void **state)
 {
@@ -373,8 +369,7 @@ static void what_lies_below_the_highest_sequence_number_was_sent_before(void **s
     tear_down(&b);
 }
 
-// ---- beginnings and ends
-// -------------------------------------------------------------------------
+// ---- beginnings and ends ------------------------------------------------------------------------
 
 static void an_answer_that_comes_first_is_turned_round(void **state)
 {
@@ -752,8 +747,7 @@ static void more_vlans_than_can_be_told_apart_are_counted(void **state)
     tear_down(&b);
 }
 
-// ---- properties
-// ----------------------------------------------------------------------------------
+// ---- properties ---------------------------------------------------------------------------------
 
 static void random_packets(struct bench *b, uint64_t seed, size_t n, size_t batch,
                            bool clock_stands)

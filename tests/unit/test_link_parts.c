@@ -34,7 +34,7 @@ static struct sl_loss loss_of(const char *words, uint64_t seed)
     return l;
 }
 
-// ---- samplers ----------------------------------------------------------------------------------
+// ---- samplers -----------------------------------------------------------------------------------
 
 // 99 % interval of a binomial share at n = 1,000,000 (normal approximation): 2.576 standard errors.
 static void random_loss_lies_in_its_interval(void **state)
@@ -207,7 +207,7 @@ static void the_same_seed_gives_the_same_decisions(void **state)
     assert_true(same < 9000); // 82 % of independent decisions agree
 }
 
-// ---- capacity traces ---------------------------------------------------------------------------
+// ---- capacity traces ----------------------------------------------------------------------------
 
 static struct sl_capacity trace(const char *text)
 {
@@ -267,7 +267,7 @@ static void a_bad_trace_is_told_with_its_line(void **state)
     }
 }
 
-// ---- queues ------------------------------------------------------------------------------------
+// ---- queues -------------------------------------------------------------------------------------
 
 struct world {
     struct sl_pbuf_pool *pool;

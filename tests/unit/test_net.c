@@ -296,8 +296,7 @@ static void addresses_are_read_strictly_and_written_plainly(void **state)
         assert_false(sl_ipv4_parse_prefix(worse[i], &v, &len));
 }
 
-// --- captures
-// -------------------------------------------------------------------------------------
+// --- captures ------------------------------------------------------------------------------------
 
 static uint8_t *read_all(const char *path, size_t *n)
 {

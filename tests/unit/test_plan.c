@@ -14,7 +14,7 @@
 
 enum { SEED = 20240613, MAX_RECORDS = 12 };
 
-// --- a catalogue by hand ----------------------------------------------------------------------
+// --- a catalogue by hand -------------------------------------------------------------------------
 
 struct shelf {
     struct sl_arena arena;
@@ -130,7 +130,7 @@ static void assert_near(double got, double want)
         fail_msg("got %.9g, want %.9g", got, want);
 }
 
-// --- placement --------------------------------------------------------------------------------
+// --- placement -----------------------------------------------------------------------------------
 
 static void a_driver_that_is_the_client_stands_alone_at_from(void **state)
 {
@@ -251,7 +251,7 @@ static void driven_options_reach_their_peak_and_self_driven_ones_their_mean(void
     sl_arena_done(&s.arena);
 }
 
-// --- choosing ---------------------------------------------------------------------------------
+// --- choosing ------------------------------------------------------------------------------------
 
 static void the_papers_example_gets_the_papers_plan(void **state)
 {
@@ -525,7 +525,7 @@ static void a_small_cpu_budget_lowers_the_rate(void **state)
     sl_arena_done(&s.arena);
 }
 
-// --- against brute force ----------------------------------------------------------------------
+// --- against brute force -------------------------------------------------------------------------
 
 // The objective as plan/choose.h states it, written again for counts n[i] of column i.
 static double objective(const struct sl_column *c, size_t k, const int *n, double B, double L,
@@ -719,7 +719,7 @@ static void the_seed_decides_between_equals_whatever_their_order(void **state)
     sl_spec_free(sp);
 }
 
-// --- what goes out ----------------------------------------------------------------------------
+// --- what goes out -------------------------------------------------------------------------------
 
 static void a_plan_read_from_its_json_is_the_same_plan(void **state)
 {
