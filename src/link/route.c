@@ -11,8 +11,8 @@
 
 enum { TABLE_MAX = 1 << 28 }; // entries
 
-struct edge {
-    uint32_t to, pipe;
+struct edge { // into a place
+    uint32_t from, pipe;
     int64_t delay_ns;
 };
 struct sl_routes {
@@ -30,24 +30,24 @@ struct sl_routes {
 
 struct heap_item {
     int64_t delay_ns;
-    uint32_t hops, node;
+    uint32_t hops, place;
 };
-struct search { // Dijkstra backwards from a target
-    const struct sl_topology *t;
-    const uint32_t *first; // [n_nodes + 1] of edges_in
-    const struct edge *in; // edges into a node: from where, by which pipe
+struct search { // Dijkstra backwards from a target, over places
+    uint32_t n;
+    bool *passes;    // a router: packets go on
+    uint32_t *first; // [n + 1] of in
+    struct edge *in;
     struct heap_item *heap;
     size_t n_heap;
     int64_t *delay;
     uint32_t *hops;
-    int32_t *by;
 };
 
 static bool before(const struct heap_item *a, const struct heap_item *b)
 {
     if (a->delay_ns != b->delay_ns)
         return a->delay_ns < b->delay_ns;
-    return a->hops != b->hops ? a->hops < b->hops : a->node < b->node;
+    return a->hops != b->hops ? a->hops < b->hops : a->place < b->place;
 }
 
 static void push(struct search *s, struct heap_item x)
@@ -77,13 +77,12 @@ static struct heap_item pop(struct search *s)
     return top;
 }
 
-// by[node] = the pipe that leads from it towards the target. Hosts do not pass packets on.
-static void search_from(struct search *s, uint32_t target)
+// by[place] = the pipe that leads from it towards the target. Hosts do not pass packets on.
+static void search_from(struct search *s, uint32_t target, int32_t *by)
 {
-    size_t n = s->t->nodes.len;
-    for (size_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < s->n; i++) {
         s->delay[i] = INT64_MAX;
-        s->by[i] = -1;
+        by[i] = -1;
     }
     s->delay[target] = 0;
     s->hops[target] = 0;
@@ -91,26 +90,26 @@ static void search_from(struct search *s, uint32_t target)
     push(s, (struct heap_item){0, 0, target});
     while (s->n_heap) {
         struct heap_item x = pop(s);
-        if (x.delay_ns != s->delay[x.node] || x.hops != s->hops[x.node])
+        if (x.delay_ns != s->delay[x.place] || x.hops != s->hops[x.place])
             continue;
-        if (x.node != target && !s->t->nodes.at[x.node].router)
+        if (x.place != target && !s->passes[x.place])
             continue;
-        for (uint32_t k = s->first[x.node]; k < s->first[x.node + 1]; k++) {
+        for (uint32_t k = s->first[x.place]; k < s->first[x.place + 1]; k++) {
             const struct edge *e = &s->in[k];
             int64_t delay = x.delay_ns + e->delay_ns;
             uint32_t hops = x.hops + 1;
-            bool better = delay < s->delay[e->to] ||
-                          (delay == s->delay[e->to] &&
-                           (hops < s->hops[e->to] ||
-                            (hops == s->hops[e->to] && (int32_t)e->pipe < s->by[e->to])));
+            bool better = delay < s->delay[e->from] ||
+                          (delay == s->delay[e->from] &&
+                           (hops < s->hops[e->from] ||
+                            (hops == s->hops[e->from] && (int32_t)e->pipe < by[e->from])));
             if (!better)
                 continue;
-            bool again = delay != s->delay[e->to] || hops != s->hops[e->to];
-            s->delay[e->to] = delay;
-            s->hops[e->to] = hops;
-            s->by[e->to] = (int32_t)e->pipe;
+            bool again = delay != s->delay[e->from] || hops != s->hops[e->from];
+            s->delay[e->from] = delay;
+            s->hops[e->from] = hops;
+            by[e->from] = (int32_t)e->pipe;
             if (again)
-                push(s, (struct heap_item){delay, hops, e->to});
+                push(s, (struct heap_item){delay, hops, e->from});
         }
     }
 }
@@ -158,33 +157,54 @@ static void find_places(struct sl_routes *r, const struct sl_topology *t, const 
     }
 }
 
-static bool fill_table(struct sl_routes *r, const struct sl_topology *t, const uint32_t *first,
-                       const struct edge *in, struct sl_error *err)
+// The links between places. Those of hosts that have only one are the most, and not in here.
+static void make_search(struct search *s, const struct sl_routes *r, const struct sl_topology *t)
 {
-    size_t n = t->nodes.len, cells = (size_t)r->n_places * r->n_places;
+    size_t m = t->links.len;
+    s->n = r->n_places;
+    s->passes = sl_alloc(s->n + 1);
+    s->first = sl_alloc((s->n + 2) * sizeof *s->first);
+    for (uint32_t i = 0; i < t->nodes.len; i++)
+        if (r->place[i] != UINT32_MAX)
+            s->passes[r->place[i]] = t->nodes.at[i].router;
+    uint32_t n = 0;
+    for (uint32_t pipe = 0; pipe < 2 * m; pipe++) {
+        uint32_t to = r->place[r->ends[pipe]], from = r->place[r->ends[pipe ^ 1]];
+        if (to != UINT32_MAX && from != UINT32_MAX) {
+            s->first[to + 2]++; // moved down by one while they are filled in
+            n++;
+        }
+    }
+    for (uint32_t i = 0; i < s->n; i++)
+        s->first[i + 2] += s->first[i + 1];
+    s->in = sl_alloc((n + 1) * sizeof *s->in);
+    for (uint32_t pipe = 0; pipe < 2 * m; pipe++) {
+        uint32_t to = r->place[r->ends[pipe]], from = r->place[r->ends[pipe ^ 1]];
+        if (to != UINT32_MAX && from != UINT32_MAX)
+            s->in[s->first[to + 1]++] = (struct edge){
+                from, pipe, (int64_t)t->links.at[pipe / 2].conditions[pipe % 2].delay_ns.lo};
+    }
+    s->heap = sl_alloc((2 * (size_t)n + 16) * sizeof *s->heap);
+    s->delay = sl_alloc((s->n + 1) * sizeof *s->delay);
+    s->hops = sl_alloc((s->n + 1) * sizeof *s->hops);
+}
+
+static bool fill_table(struct sl_routes *r, const struct sl_topology *t, struct sl_error *err)
+{
+    size_t cells = (size_t)r->n_places * r->n_places;
     if (cells > TABLE_MAX)
         return sl_fail(err, SL_EINPUT, "%u routers are too many: at most 16384", r->n_places);
     r->next = sl_alloc((cells + 1) * sizeof *r->next);
-    struct search s = {.t = t,
-                       .first = first,
-                       .in = in,
-                       .heap = sl_alloc((4 * t->links.len + 16) * sizeof *s.heap),
-                       .delay = sl_alloc(n * sizeof *s.delay),
-                       .hops = sl_alloc(n * sizeof *s.hops),
-                       .by = sl_alloc(n * sizeof *s.by)};
-    for (uint32_t target = 0; target < n; target++) {
-        if (r->place[target] == UINT32_MAX)
-            continue;
-        search_from(&s, target);
-        int32_t *row = r->next + (size_t)r->place[target] * r->n_places;
-        for (uint32_t i = 0; i < n; i++)
-            if (r->place[i] != UINT32_MAX)
-                row[r->place[i]] = s.by[i];
-    }
+    struct search s = {0};
+    make_search(&s, r, t);
+    for (uint32_t target = 0; target < r->n_places; target++)
+        search_from(&s, target, r->next + (size_t)target * r->n_places);
+    free(s.passes);
+    free(s.first);
+    free(s.in);
     free(s.heap);
     free(s.delay);
     free(s.hops);
-    free(s.by);
     return true;
 }
 
@@ -208,9 +228,7 @@ struct sl_routes *sl_routes_new(const struct sl_topology *t, struct sl_error *er
 {
     struct sl_routes *r = sl_alloc(sizeof *r);
     size_t n = t->nodes.len, m = t->links.len;
-    uint32_t *first = sl_alloc((n + 2) * sizeof *first),
-             *degree = sl_alloc((n + 1) * sizeof *degree);
-    struct edge *in = sl_alloc((2 * m + 1) * sizeof *in);
+    uint32_t *degree = sl_alloc((n + 1) * sizeof *degree);
     r->n_nodes = (uint32_t)n;
     r->n_pipes = (uint32_t)(2 * m);
     r->ends = sl_alloc((2 * m + 1) * sizeof *r->ends);
@@ -223,22 +241,10 @@ struct sl_routes *sl_routes_new(const struct sl_topology *t, struct sl_error *er
         r->ends[2 * l] = t->links.at[l].b;
         r->ends[2 * l + 1] = t->links.at[l].a;
     }
-    for (size_t i = 0; i < n; i++)
-        first[i + 1] = first[i] + degree[i];
-    uint32_t *fill = sl_alloc((n + 1) * sizeof *fill);
-    memcpy(fill, first, n * sizeof *fill);
-    for (uint32_t pipe = 0; pipe < 2 * m; pipe++) {
-        const struct sl_topology_link *l = &t->links.at[pipe / 2];
-        uint32_t from = pipe % 2 ? l->b : l->a, to = pipe % 2 ? l->a : l->b;
-        in[fill[to]++] = (struct edge){from, pipe, (int64_t)l->conditions[pipe % 2].delay_ns.lo};
-    }
     index_addresses(r, t);
     find_places(r, t, degree);
-    bool ok = fill_table(r, t, first, in, err) && all_reached(r, t, err);
-    free(fill);
-    free(first);
     free(degree);
-    free(in);
+    bool ok = fill_table(r, t, err) && all_reached(r, t, err);
     if (ok)
         return r;
     sl_routes_free(r);

@@ -44,7 +44,7 @@ int sl_topology_find(const struct sl_topology *t, const char *name); // -1 = non
 SL_MUST_USE bool sl_topology_link(struct sl_topology *t, uint32_t a, uint32_t b,
                                   const struct sl_conditions *up, const struct sl_conditions *down,
                                   struct sl_error *err);
-// Ranges become values; contradictions and hosts without a way to the others are errors.
+// Ranges become values; contradictions are errors.
 SL_MUST_USE bool sl_topology_finish(struct sl_topology *t, uint64_t seed, struct sl_error *err);
 double sl_topology_memory_bytes(const struct sl_topology *t); // of all pipes, see conditions.h
 
@@ -70,7 +70,8 @@ SL_MUST_USE struct sl_topology *sl_topology_csv(char *text, size_t len, const ch
 
 /*
  * Ways: for every router the next pipe towards each router that has hosts; a host's own links are
- * short cuts. Shortest by delay, then by links, then by number.
+ * short cuts. Shortest by delay, then by links, then by number. Hosts without a way to the others are
+ * an error.
  */
 struct sl_routes;
 SL_MUST_USE struct sl_routes *sl_routes_new(const struct sl_topology *t, struct sl_error *err);
