@@ -50,32 +50,77 @@ static bool write_failed(struct sl_error *err, const char *path, int why)
     return false;
 }
 
+int sl_replace_begin(struct sl_replacement *r, const char *path)
+{
+    struct stat st;
+    bool there = stat(path, &st) == 0;
+    *r = (struct sl_replacement){.fd = -1};
+    if (there && !S_ISREG(st.st_mode)) {
+        r->fd = open(path, O_WRONLY | O_CLOEXEC);
+        return r->fd >= 0 ? 0 : errno;
+    }
+    mode_t mask = umask(0);
+    umask(mask);
+    char *real = there ? sl_real_path(path) : NULL;
+    r->path = real ? real : sl_strdup(path);
+    r->part = sl_format("%s.XXXXXX.part", r->path);
+    r->fd = mkostemps(r->part, 5, O_CLOEXEC);
+    int why = r->fd < 0 ? errno : 0;
+    if (r->fd >= 0 && fchmod(r->fd, there ? st.st_mode & 0777 : 0666 & ~mask))
+        why = errno;
+    if (why) {
+        if (r->fd < 0) {
+            free(r->part);
+            r->part = NULL;
+        }
+        sl_replace_abort(r);
+    }
+    return why;
+}
+
+int sl_replace_end(struct sl_replacement *r)
+{
+    int fd = r->fd, why = 0;
+    r->fd = -1;
+    if (close(fd) || (r->part && rename(r->part, r->path)))
+        why = errno;
+    if (!why) {
+        free(r->part);
+        r->part = NULL;
+    }
+    sl_replace_abort(r);
+    return why;
+}
+
+void sl_replace_abort(struct sl_replacement *r)
+{
+    sl_close_fd(&r->fd);
+    if (r->part)
+        unlink(r->part);
+    free(r->part);
+    free(r->path);
+    *r = (struct sl_replacement){.fd = -1};
+}
+
 bool sl_write_file(const char *path, const void *data, size_t len, struct sl_error *err)
 {
-    SL_AUTO(sl_free_str) char *tmp = sl_format("%s.tmp", path);
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return write_failed(err, path, errno);
+    struct sl_replacement r;
+    int why = sl_replace_begin(&r, path);
     const char *p = data;
-    while (len) {
-        ssize_t n = write(fd, p, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            int why = errno;
-            close(fd);
-            unlink(tmp);
-            return write_failed(err, path, why);
+    while (!why && len) {
+        ssize_t n = write(r.fd, p, len);
+        if (n < 0 && errno != EINTR)
+            why = errno;
+        if (n > 0) {
+            p += n;
+            len -= (size_t)n;
         }
-        p += n;
-        len -= (size_t)n;
     }
-    if (close(fd) || rename(tmp, path)) {
-        int why = errno;
-        unlink(tmp);
-        return write_failed(err, path, why);
-    }
-    return true;
+    if (why)
+        sl_replace_abort(&r);
+    else
+        why = sl_replace_end(&r);
+    return !why || write_failed(err, path, why);
 }
 
 bool sl_mkdirs(const char *path, struct sl_error *err)

@@ -13,7 +13,19 @@
 // The text gets a terminating NUL that len does not count. Files above max_bytes are refused.
 SL_MUST_USE bool sl_read_file(const char *path, size_t max_bytes, char **out, size_t *len,
                               struct sl_error *err);
-// Atomic: written to PATH.tmp, synced to the file system's satisfaction, renamed.
+/*
+ * What takes a file's place when it is complete: written beside it under a name of its own
+ * (PATH.XXXXXX.part), then renamed. A link is followed, the mode stays. What is there and is no
+ * regular file (a pipe, a device) is written as it is. Both return 0 or errno.
+ */
+struct sl_replacement {
+    int fd;
+    char *path, *part; // part NULL: written in place
+};
+int sl_replace_begin(struct sl_replacement *r, const char *path);
+int sl_replace_end(struct sl_replacement *r); // closes and renames; on failure nothing is left
+void sl_replace_abort(struct sl_replacement *r);
+// All at once, by a replacement.
 SL_MUST_USE bool sl_write_file(const char *path, const void *data, size_t len,
                                struct sl_error *err);
 SL_MUST_USE bool sl_mkdirs(const char *path, struct sl_error *err); // like mkdir -p, mode 0755

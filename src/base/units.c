@@ -81,8 +81,8 @@ static bool with_unit(const char *text, const struct unit *units, double limit, 
 
 bool sl_parse_duration_ns(const char *text, int64_t *out_ns, struct sl_error *err)
 {
-    static const struct unit units[] = {{"ms", 1e6},   {"s", 1e9},    {"m", 6e10},
-                                        {"min", 6e10}, {"h", 3.6e12}, {NULL, 0}};
+    static const struct unit units[] = {{"ns", 1},   {"us", 1e3},   {"ms", 1e6},   {"s", 1e9},
+                                        {"m", 6e10}, {"min", 6e10}, {"h", 3.6e12}, {NULL, 0}};
     double v;
     if (!with_unit(text, units, 3.6e12 * 24 * 366, &v))
         return sl_fail(

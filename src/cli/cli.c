@@ -165,17 +165,18 @@ int sl_cli_parse(struct sl_cli *cli, const struct sl_opt *opts, size_t n_opts, i
         size_t len = eq ? (size_t)(eq - name) : strlen(name);
         char letter = is_long ? 0 : arg[1];
         const struct sl_opt *o = NULL;
-        if (is_long || !arg[2]) {
-            o = find_option(opts, n_opts, name, len, letter);
-            if (!o)
-                o = find_option(global, N_GLOBAL, name, len, letter);
-        }
+        o = find_option(opts, n_opts, name, len, letter);
+        if (!o)
+            o = find_option(global, N_GLOBAL, name, len, letter);
+        bool joined = !is_long && arg[2]; // "-j2"
+        if (joined && o && o->type == SL_OPT_FLAG)
+            o = NULL;
         if (!o) {
             say_unknown(&err, arg, opts, n_opts, global);
             ok = false;
             break;
         }
-        const char *value = eq ? eq + 1 : NULL;
+        const char *value = eq ? eq + 1 : joined ? arg + 2 : NULL;
         if (o->type == SL_OPT_FLAG && value) {
             ok = sl_fail(&err, SL_EUSAGE, "option --%s takes no value", o->name);
         } else if (o->type != SL_OPT_FLAG && !value) {

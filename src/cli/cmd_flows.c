@@ -141,6 +141,8 @@ static bool all_have_effect(const struct words *w, const struct sl_flows_options
         bool wrong;
         const char *option, *why;
     } checks[] = {
+        {o->semantics != SL_SEMANTICS_FIXED && w->threads > 1, "--threads",
+         "CICFlowMeter's semantics are one thread's"},
         {trace && w->ring != NOT_GIVEN, "--ring", only_live},
         {trace && w->snaplen != NOT_GIVEN, "--snaplen", only_live},
         {trace && w->duration >= 0, "--duration", only_live},
@@ -179,20 +181,6 @@ static bool all_have_effect(const struct words *w, const struct sl_flows_options
     return true;
 }
 
-// Two results in one file: the second would take the place of the first.
-static bool files_differ(const struct words *w, struct sl_error *err)
-{
-    const char *const files[] = {w->output, w->graph, w->rates};
-    for (size_t i = 0; i < 3; i++)
-        for (size_t k = i + 1; k < 3; k++)
-            if (files[i] && files[k] && !strcmp(files[i], files[k])) {
-                sl_fail(err, SL_EUSAGE, "'%s' is asked for twice", files[i]);
-                sl_hint(err, "the table, --graph and --rates need names of their own");
-                return false;
-            }
-    return true;
-}
-
 static int64_t given(int64_t ns)
 {
     return ns > 0 ? ns : 0;
@@ -202,8 +190,7 @@ static bool fill(struct words *w, const struct sl_cli *cli, struct sl_flows_opti
                  struct sl_error *err)
 {
     if (!choose(w, o, cli->json, err) || !times_are_some(w, err) ||
-        !all_have_effect(w, o, cli->json, err) || !numbers_are_some(w, err) ||
-        !files_differ(w, err))
+        !all_have_effect(w, o, cli->json, err) || !numbers_are_some(w, err))
         return false;
     if (w->max_flows > UINT32_MAX || w->sequence > 255 || w->bulk > 255 || w->threads > 64 ||
         w->snaplen > 262144)

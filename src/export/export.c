@@ -68,7 +68,7 @@ char *sl_list_put(char *p, const struct sl_list *l, char between)
     return p;
 }
 
-static json_t *schema_column(const struct sl_column *c)
+static json_t *schema_column(const struct sl_export *x, const struct sl_column *c)
 {
     json_t *j = json_object();
     json_object_set_new(j, "name", json_string(c->name));
@@ -81,6 +81,8 @@ static json_t *schema_column(const struct sl_column *c)
     json_object_set_new(j, "source", c->source ? json_string(c->source) : json_null());
     if (c->type == SL_COL_REAL && c->decimals)
         json_object_set_new(j, "decimals", json_integer(c->decimals));
+    if (x->opt.format == SL_EXPORT_NPY && (c->type == SL_COL_TEXT || c->type == SL_COL_LIST))
+        json_object_set_new(j, "bytes_kept", json_integer(c->width ? c->width : SL_NPY_TEXT));
     return j;
 }
 
@@ -96,7 +98,7 @@ char *sl_export_schema(const struct sl_export *x)
     json_object_set_new(j, "provenance", from ? from : json_object());
     json_object_set_new(j, "missing", json_string(x->writer->missing));
     for (size_t i = 0; i < x->n; i++)
-        json_array_append_new(columns, schema_column(&x->columns[i]));
+        json_array_append_new(columns, schema_column(x, &x->columns[i]));
     json_object_set_new(j, "columns", columns);
     char *text = json_dumps(j, JSON_INDENT(1));
     json_decref(j);
@@ -128,7 +130,7 @@ static void not_a_table(const char *path, struct sl_error *err)
 {
     struct sl_ipfix *x = NULL;
     if (!sl_ipfix_available())
-        x = sl_ipfix_open(path, 0, err); // says why not
+        x = sl_ipfix_open(path, 0, NULL, err); // says why not
     else
         sl_fail(err, SL_EUSAGE, "IPFIX has records of flows, no tables");
     assert(!x);
@@ -233,7 +235,7 @@ bool sl_export_close(struct sl_export *x, struct sl_error *err)
     bool ok = x->failed ? sl_fail(err, SL_ERUN, "'%s' is not complete: a write to it failed before",
                                   x->path)
                         : !x->writer->close || x->writer->close(x, err);
-    if (ok && x->out.part && !x->opt.no_schema_file) {
+    if (ok && x->out.file.part && !x->opt.no_schema_file) {
         schema = sl_format("%s.schema.json", x->path);
         ok = write_schema(x, schema, err);
     }

@@ -32,13 +32,14 @@ enum sl_column_type {
     SL_COL_BOOL, // 0 or 1
     SL_COL_LIST, // of integers: "1 2 3" in CSV, an array in JSON, text as in CSV elsewhere
 };
+enum { SL_NPY_TEXT = 64 };
 struct sl_column {
     const char *name; // header
     enum sl_column_type type;
     const char *unit;             // "B", "us", "1", ""
     const char *formula, *source; // for the schema file; may be NULL
     uint8_t decimals;             // REAL: 0 = shortest text that reads back the same; 1..9 = fixed
-    uint16_t width;               // TEXT and LIST in NumPy: bytes kept; 0 = 64
+    uint16_t width;               // TEXT and LIST in NumPy: bytes kept; 0 = SL_NPY_TEXT
     const char *zeek_name, *zeek_type; // for Zeek logs; NULL = not written there
 };
 struct sl_text {

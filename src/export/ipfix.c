@@ -4,10 +4,13 @@
  * or not there, and a full disk is named, as with tables.
  */
 #include "export/ipfix.h"
+#include "base/json.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "export/out.h"
 #include <fixbuf/public.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TEMPLATE_4 = 256, TEMPLATE_6 = 257, MESSAGE_MAX = 65535, INTERNAL = 1 };
 
@@ -42,6 +45,7 @@ static fbInfoElementSpec_t ipv6[] = {{(char *)"sourceIPv6Address", 16, 0},
 
 struct sl_ipfix {
     struct sl_out out;
+    char *provenance; // NULL = no schema file
     fbInfoModel_t *model;
     fBuf_t *buf; // owns session and exporter
     fbExporter_t *exporter;
@@ -113,9 +117,11 @@ static bool start(struct sl_ipfix *x, uint32_t domain, struct sl_error *err)
     return true;
 }
 
-struct sl_ipfix *sl_ipfix_open(const char *path, uint32_t domain, struct sl_error *err)
+struct sl_ipfix *sl_ipfix_open(const char *path, uint32_t domain, const char *provenance,
+                               struct sl_error *err)
 {
     struct sl_ipfix *x = sl_alloc(sizeof *x);
+    x->provenance = provenance ? sl_strdup(provenance) : NULL;
     if (sl_out_open(&x->out, path, false, err) && start(x, domain, err))
         return x;
     sl_ipfix_abort(x);
@@ -198,14 +204,69 @@ static void ipfix_free(struct sl_ipfix *x)
     if (x->model)
         fbInfoModelFree(x->model);
     sl_out_abort(&x->out);
+    free(x->provenance);
     free(x);
+}
+
+// One line for each element; both templates have all but the other's addresses.
+static const struct {
+    const char *name, *unit, *formula;
+    int number;   // of the IANA registry
+    bool reverse; // RFC 5103: enterprise 29305
+} elements[] = {
+    {"flowStartMilliseconds", "ms", "first packet, since 1970", 152, false},
+    {"flowEndMilliseconds", "ms", "last packet, since 1970", 153, false},
+    {"octetTotalCount", "B", "IP headers and what they carry, of the initiator", 85, false},
+    {"packetTotalCount", "1", "packets of the initiator", 86, false},
+    {"octetTotalCount", "B", "IP headers and what they carry, of the other side", 85, true},
+    {"packetTotalCount", "1", "packets of the other side", 86, true},
+    {"flowId", "1", "number of the flow's first packet in the trace, from 0", 148, false},
+    {"sourceTransportPort", "1", "port of the initiator", 7, false},
+    {"destinationTransportPort", "1", "port of the other side", 11, false},
+    {"tcpControlBits", "", "TCP flags of the initiator, or-ed", 6, false},
+    {"tcpControlBits", "", "TCP flags of the other side, or-ed", 6, true},
+    {"protocolIdentifier", "", "IP protocol number", 4, false},
+    {"flowEndReason", "", "1 idle, 2 active time-out, 3 end seen, 4 end of the trace, 5 evicted",
+     136, false},
+    {"sourceIPv4Address", "", "address of the initiator, template 256", 8, false},
+    {"destinationIPv4Address", "", "address of the other side, template 256", 12, false},
+    {"sourceIPv6Address", "", "address of the initiator, template 257", 27, false},
+    {"destinationIPv6Address", "", "address of the other side, template 257", 28, false},
+};
+
+static bool write_schema(const struct sl_ipfix *x, const char *path, struct sl_error *err)
+{
+    struct sl_error ignored;
+    json_t *columns = json_array(),
+           *from = sl_json_parse(x->provenance, strlen(x->provenance), "provenance", &ignored);
+    for (size_t i = 0; i < sizeof elements / sizeof *elements; i++)
+        json_array_append_new(columns,
+                              json_pack("{s:s, s:i, s:b, s:s, s:s, s:s}", "name", elements[i].name,
+                                        "element", elements[i].number, "reverse",
+                                        elements[i].reverse, "unit", elements[i].unit, "formula",
+                                        elements[i].formula, "source", "IANA IPFIX, RFC 5103"));
+    json_t *j =
+        json_pack("{s:s, s:s, s:s, s:o, s:o}", "schema", "sluice.table/1", "table", "flows",
+                  "format", "ipfix", "provenance", from ? from : json_object(), "columns", columns);
+    bool ok = sl_json_save(path, j, err);
+    json_decref(j);
+    return ok;
 }
 
 bool sl_ipfix_close(struct sl_ipfix *x, struct sl_error *err)
 {
     bool ok = x->failed ? sl_fail(err, SL_ERUN, "'%s' is not complete: a write to it failed before",
                                   x->out.path)
-                        : (!x->pending || emit(x, err)) && sl_out_close(&x->out, err);
+                        : !x->pending || emit(x, err);
+    char *schema =
+        ok && x->provenance && x->out.file.part ? sl_format("%s.schema.json", x->out.path) : NULL;
+    ok = ok && (!schema || write_schema(x, schema, err));
+    if (ok && !sl_out_close(&x->out, err)) {
+        ok = false;
+        if (schema)
+            unlink(schema);
+    }
+    free(schema);
     ipfix_free(x);
     return ok;
 }

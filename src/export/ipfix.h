@@ -8,7 +8,9 @@
  *          directions, flowEndReason, flowId.
  * Time     a message's export time is the latest end of its flows: the same flows give the same
  *          bytes.
- * Output   as in export.h: a path or "-"; a file has its name when it is complete.
+ * Octets   of IP: headers and what they carry, as octetTotalCount is defined (IANA IPFIX, 85).
+ * Output   as in export.h: a path or "-"; a file has its name when it is complete, and a schema file
+ *          beside it that says what each element is and where the flows come from.
  * Errors   SL_EENV in a build without libfixbuf; SL_ERUN, naming the file.
  * Threads  one.
  */
@@ -35,8 +37,9 @@ struct sl_ipfix_flow {
 };
 struct sl_ipfix;
 bool sl_ipfix_available(void);
-// domain: the observation domain's number.
-SL_MUST_USE struct sl_ipfix *sl_ipfix_open(const char *path, uint32_t domain, struct sl_error *err);
+// domain: the observation domain's number. provenance: JSON for the schema file; NULL = none.
+SL_MUST_USE struct sl_ipfix *sl_ipfix_open(const char *path, uint32_t domain,
+                                           const char *provenance, struct sl_error *err);
 SL_MUST_USE bool sl_ipfix_add(struct sl_ipfix *x, const struct sl_ipfix_flow *f,
                               struct sl_error *err);
 SL_MUST_USE bool sl_ipfix_close(struct sl_ipfix *x, struct sl_error *err); // frees also on failure

@@ -7,9 +7,11 @@ bool sl_ipfix_available(void)
     return false;
 }
 
-struct sl_ipfix *sl_ipfix_open(const char *path, uint32_t domain, struct sl_error *err)
+struct sl_ipfix *sl_ipfix_open(const char *path, uint32_t domain, const char *provenance,
+                               struct sl_error *err)
 {
     (void)domain;
+    (void)provenance;
     sl_fail(err, SL_EENV, "cannot write '%s': this build has no IPFIX", path);
     sl_hint(err, "install libfixbuf-dev and build again with -Dipfix=enabled, or take another "
                  "format");

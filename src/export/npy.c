@@ -14,7 +14,7 @@
 #include <endian.h>
 #include <string.h>
 
-enum { TEXT_WIDTH = 64, ALIGN = 64, BOOL_MISSING = 255 };
+enum { ALIGN = 64, BOOL_MISSING = 255 };
 
 struct npy {
     size_t row_bytes, header_bytes;
@@ -24,7 +24,7 @@ struct npy {
 
 static size_t text_width(const struct sl_column *c)
 {
-    return c->width ? c->width : TEXT_WIDTH;
+    return c->width ? c->width : SL_NPY_TEXT;
 }
 
 static void add_name(struct sl_str *s, const char *name)

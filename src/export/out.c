@@ -7,10 +7,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-enum { MODE = 0644 };
 
 bool sl_out_failed(const char *path, int why, struct sl_error *err)
 {
@@ -47,28 +44,21 @@ static int open_spool(void)
 
 static bool open_target(struct sl_out *o, struct sl_error *err)
 {
-    struct stat st;
     if (!strcmp(o->path, "-")) {
         o->fd = STDOUT_FILENO;
         return true;
     }
-    o->own_fd = true;
-    bool special = stat(o->path, &st) == 0 && !S_ISREG(st.st_mode);
-    if (special) {
-        o->fd = open(o->path, O_WRONLY | O_CLOEXEC);
-        return o->fd >= 0 || sl_out_failed(o->path, errno, err);
-    }
-    o->part = sl_format("%s.part", o->path);
-    o->fd = open(o->part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, MODE);
-    return o->fd >= 0 || sl_out_failed(o->path, errno, err);
+    int why = sl_replace_begin(&o->file, o->path);
+    o->fd = o->file.fd;
+    return !why || sl_out_failed(o->path, why, err);
 }
 
 bool sl_out_open(struct sl_out *o, const char *path, bool seekable, struct sl_error *err)
 {
-    *o = (struct sl_out){.fd = -1, .target = -1, .open = true, .seekable = seekable};
+    *o = (struct sl_out){.fd = -1, .target = -1, .file.fd = -1, .open = true, .seekable = seekable};
     o->path = sl_strdup(path);
     bool ok = open_target(o, err);
-    if (ok && seekable && !o->part) {
+    if (ok && seekable && !o->file.part) {
         o->target = o->fd;
         o->fd = open_spool();
         if (o->fd < 0)
@@ -83,7 +73,7 @@ bool sl_out_open(struct sl_out *o, const char *path, bool seekable, struct sl_er
 
 void sl_out_memory(struct sl_out *o)
 {
-    *o = (struct sl_out){.fd = -1, .target = -1, .open = true};
+    *o = (struct sl_out){.fd = -1, .target = -1, .file.fd = -1, .open = true};
 }
 
 void sl_out_grow(struct sl_out *o, size_t bytes)
@@ -190,30 +180,19 @@ static void drop(struct sl_out *o)
 {
     free(o->buf);
     free(o->path);
-    free(o->part);
-    *o = (struct sl_out){.fd = -1, .target = -1};
+    *o = (struct sl_out){.fd = -1, .target = -1, .file.fd = -1};
 }
 
 bool sl_out_close(struct sl_out *o, struct sl_error *err)
 {
     bool ok = sl_out_flush(o, err) && (o->target < 0 || copy_spool(o, err));
-    int last = o->target >= 0 ? o->target : o->fd;
-    if (ok && o->target >= 0)
-        close(o->fd);
-    if (ok && o->own_fd) { // some file systems tell of a full disk only here
-        int failed = close(last);
-        o->own_fd = false;
-        if (failed)
-            ok = sl_out_failed(o->path, errno, err);
+    if (ok && o->file.fd >= 0) { // some file systems tell of a full disk only here
+        int why = sl_replace_end(&o->file);
+        if (o->target < 0)
+            o->fd = -1;
+        ok = !why || sl_out_failed(o->path, why, err);
     }
-    if (ok)
-        o->fd = o->target = -1;
-    if (ok && o->part && rename(o->part, o->path))
-        ok = sl_out_failed(o->path, errno, err);
-    if (ok)
-        drop(o);
-    else
-        sl_out_abort(o);
+    sl_out_abort(o); // what is complete has its name already
     return ok;
 }
 
@@ -221,15 +200,8 @@ void sl_out_abort(struct sl_out *o)
 {
     if (!o->open)
         return;
-    if (o->target >= 0) {
-        if (o->fd >= 0)
-            close(o->fd);
-        if (o->own_fd)
-            close(o->target);
-    } else if (o->own_fd && o->fd >= 0) {
-        close(o->fd);
-    }
-    if (o->part)
-        unlink(o->part);
+    if (o->target >= 0 && o->fd >= 0)
+        close(o->fd); // the temporary file
+    sl_replace_abort(&o->file);
     drop(o);
 }

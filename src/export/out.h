@@ -9,13 +9,14 @@
  *     ... o.len = (size_t)(p - o.buf);  // what was used of it
  *
  * Memory   sl_out_memory makes one that has no file, for bytes that sl_out_append moves later.
- * Names    a regular file is PATH.part until sl_out_close; what is there and is no regular file
- *          (a pipe, /dev/full) is written as it is. "-" is standard output.
+ * Names    a regular file has another name until sl_out_close (base/fs.h); what is there and is no
+ *          regular file (a pipe, /dev/full) is written as it is. "-" is standard output.
  * Errors   SL_ERUN, naming the file; a full disk gets a hint.
  * Threads  one.
  */
 #pragma once
 #include "base/error.h"
+#include "base/fs.h"
 #include <stdint.h>
 
 enum { SL_OUT_BUFFER = 256 << 10 }; // bytes after which the buffer goes out
@@ -24,9 +25,10 @@ struct sl_out { // zeroed is closed
     char *buf;
     size_t len, cap;
     uint64_t written;  // bytes that left the buffer
-    char *path, *part; // part NULL: not renamed
+    char *path;
+    struct sl_replacement file;
     int fd, target;    // target: where a spooled file is copied to at the end, else -1
-    bool open, own_fd, seekable;
+    bool open, seekable;
 };
 // seekable: the caller will patch what it wrote, so a pipe's bytes are kept in a temporary file
 // until the end.

@@ -836,7 +836,7 @@ void sl_engine_update(struct sl_engine *e, int partition, const struct sl_slot *
     for (size_t c = 0; c < n_chunks; c++) {
         for (uint16_t i = chunks[c].start[partition]; i < chunks[c].start[partition + 1]; i++) {
             if (n ==
-                MOST) { // cannot be with the batches of this program, but must not be wrong either
+                MOST) { // of one flow, mostly
                 for (size_t k = 0; k < n; k++)
                     one_packet(e, t, mine[k], thread);
                 n = 0;
@@ -985,6 +985,7 @@ void sl_engine_counts(const struct sl_engine *e, struct sl_engine_counts *out)
         out->peak_live += t->peak;
         out->evicted += t->evicted;
         out->zone_beyond += t->zone_beyond;
+        out->let_go += t->full ? sl_full_let_go(t->full) : 0;
         out->memory_bytes += sl_index_bytes(&t->index) + sl_pool_bytes(&t->bulks) +
                              sl_pool_bytes(&t->activities) + sl_pool_bytes(&t->earliers) +
                              sl_pool_bytes(&t->carries) + t->n_left * sizeof *t->left;

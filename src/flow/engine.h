@@ -84,6 +84,7 @@ void sl_engine_drain(struct sl_engine *e, int64_t clock_ns);
 struct sl_engine_counts {
     uint64_t packets, flows, live, peak_live, evicted, bytes;
     uint64_t zone_beyond;  // packets of more than 65,534 pairs of interface and VLANs
+    uint64_t let_go;       // profile full: see sl_full_let_go
     uint64_t memory_bytes; // of the tables with all that is kept of flows, but for profile full
 };
 void sl_engine_counts(const struct sl_engine *e, struct sl_engine_counts *out);

@@ -29,6 +29,7 @@ struct feature {
 #define TYPE_BOOL SL_COL_BOOL
 #define TYPE_LIST SL_COL_LIST
 
+enum { SEQUENCE_DEFAULT = 30 }; // what the widths of lists are for
 static const struct feature table[] = {
 #define F(profile_, type_, number, name_, cic, unit_, formula_, value)                             \
     {.profile = P_##profile_,                                                                      \
@@ -114,6 +115,8 @@ static void take(struct sl_features *x, int i)
     c->source = table[i].cic_name[0] ? "CICFlowMeter" : "Sluice";
     if (x->set.cic_names && table[i].cic_name[0])
         c->name = table[i].cic_name;
+    if (c->type == SL_COL_LIST && x->set.sequence_packets)
+        c->width = (uint16_t)(c->width * x->set.sequence_packets / SEQUENCE_DEFAULT);
     x->from[x->n++] = (uint16_t)i;
 }
 

@@ -18,6 +18,7 @@ struct sl_feature_set {
     enum sl_profile profile;
     bool labels, truth, dpi; // columns for them
     bool cic_names;          // CICFlowMeter's headers where it has the column
+    uint32_t sequence_packets; // [30] that lists have at most: how wide NumPy's columns are
     const char *only;        // comma-separated names; NULL = all of the profile
 };
 struct sl_flow_labels { // texts are borrowed; p NULL = missing

@@ -24,6 +24,8 @@ struct sl_full_pool {
     struct sl_pool pieces;
     uint32_t n_sequence;
     uint32_t hellos; // kept now
+    size_t head_bytes;
+    uint64_t let_go;
 };
 
 struct sl_full_pool *sl_full_pool_new(uint32_t sequence_packets, size_t max)
@@ -50,11 +52,19 @@ static void drop_hello(struct sl_full_pool *pool, struct sl_flow_full *full)
     full->hello = NULL;
 }
 
+static void drop_head(struct sl_full_pool *pool, struct sl_flow_full *full, int dir)
+{
+    pool->head_bytes -= full->head_cap[dir];
+    free(full->head[dir]);
+    full->head[dir] = NULL;
+    full->head_len[dir] = full->head_cap[dir] = full->ahead_len[dir] = 0;
+}
+
 static void free_piece(struct sl_full_pool *pool, struct sl_flow_full *full)
 {
     free_facts(&full->facts);
-    free(full->head[0]);
-    free(full->head[1]);
+    drop_head(pool, full, 0);
+    drop_head(pool, full, 1);
     drop_hello(pool, full);
 }
 
@@ -66,12 +76,19 @@ void sl_full_pool_free(struct sl_full_pool *pool)
     free(pool);
 }
 
+uint64_t sl_full_let_go(const struct sl_full_pool *pool)
+{
+    return pool->let_go;
+}
+
 struct sl_flow_full *sl_full_open(struct sl_full_pool *pool)
 {
     uint32_t n = sl_pool_take(&pool->pieces);
     struct sl_flow_full *full = sl_pool_at(&pool->pieces, n);
     full->number = n;
     full->handshake_ns = full->handshake_client_ns = full->initial_rtt_ns = -1;
+    full->syn_ns = full->synack_ns = full->crossing_ns = full->last_syn_ns = SL_NO_TIME;
+    full->side[0].timed_ns = full->side[1].timed_ns = SL_NO_TIME;
     full->facts.dns_qtype = full->facts.dns_rcode = -1;
     return full;
 }
@@ -130,20 +147,21 @@ struct segment {
 static void note_handshake(struct sl_flow_full *x, const struct sl_packet *p, int dir)
 {
     uint8_t f = p->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK | SL_TCP_RST);
-    if (f == SL_TCP_SYN && dir == SL_FORWARD && !x->synack_ns) {
+    if (f == SL_TCP_SYN && dir == SL_FORWARD && x->synack_ns == SL_NO_TIME) {
         x->syn_ns = p->ts_ns; // of the last SYN: the answer is to it, most likely
-    } else if (f == SL_TCP_SYN && dir == SL_BACKWARD && !x->synack_ns) {
+    } else if (f == SL_TCP_SYN && dir == SL_BACKWARD && x->synack_ns == SL_NO_TIME) {
         x->crossing_ns = p->ts_ns;
-    } else if (f == (SL_TCP_SYN | SL_TCP_ACK) && dir == SL_FORWARD && x->crossing_ns) {
+    } else if (f == (SL_TCP_SYN | SL_TCP_ACK) && dir == SL_FORWARD &&
+               x->crossing_ns != SL_NO_TIME) {
         if (x->handshake_client_ns < 0)
             x->handshake_client_ns = p->ts_ns - x->crossing_ns;
     } else if (f == (SL_TCP_SYN | SL_TCP_ACK) && dir == SL_BACKWARD) {
         if (x->handshake_client_ns < 0)
             x->synack_ns = p->ts_ns;
-        if (x->syn_ns && x->handshake_ns < 0)
+        if (x->syn_ns != SL_NO_TIME && x->handshake_ns < 0)
             x->handshake_ns = p->ts_ns - x->syn_ns;
-    } else if (f == SL_TCP_ACK && dir == SL_FORWARD && x->synack_ns && !x->crossing_ns &&
-               x->handshake_client_ns < 0) {
+    } else if (f == SL_TCP_ACK && dir == SL_FORWARD && x->synack_ns != SL_NO_TIME &&
+               x->crossing_ns == SL_NO_TIME && x->handshake_client_ns < 0) {
         x->handshake_client_ns = p->ts_ns - x->synack_ns;
     }
 }
@@ -154,7 +172,7 @@ static void note_initial_rtt(struct sl_flow_full *x, const struct sl_packet *p)
     uint8_t f = p->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK);
     if (f == SL_TCP_SYN)
         x->last_syn_ns = p->ts_ns;
-    else if (f == SL_TCP_ACK && x->last_syn_ns && x->initial_rtt_ns < 0)
+    else if (f == SL_TCP_ACK && x->last_syn_ns != SL_NO_TIME && x->initial_rtt_ns < 0)
         x->initial_rtt_ns = p->ts_ns - x->last_syn_ns;
 }
 
@@ -188,7 +206,7 @@ static void note_again(struct sl_flow_full *x, struct sl_tcp_side *me,
         return;
     }
     me->retransmissions++;
-    me->timed_ns = 0; // Karn
+    me->timed_ns = SL_NO_TIME; // Karn
 }
 
 enum segment_kind { PLAIN, PROBE, PROBE_ACK, KEEP_ALIVE, KEEP_ALIVE_ACK };
@@ -240,7 +258,7 @@ static void class_segment(struct sl_flow_full *x, struct sl_tcp_side *me, struct
     if (kind == PROBE)
         return;
     if (!me->seen || before(me->next_seq, s->end)) {
-        if (s->len && !me->timed_ns && me->seen) {
+        if (s->len && me->timed_ns == SL_NO_TIME && me->seen) {
             me->timed_end = s->end;
             me->timed_ns = p->ts_ns;
         }
@@ -253,10 +271,11 @@ static void class_segment(struct sl_flow_full *x, struct sl_tcp_side *me, struct
 
 static void note_answers(struct sl_tcp_side *other, const struct sl_packet *p)
 {
-    if (!(p->tcp_flags & SL_TCP_ACK) || !other->timed_ns || before(p->tcp_ack, other->timed_end))
+    if (!(p->tcp_flags & SL_TCP_ACK) || other->timed_ns == SL_NO_TIME ||
+        before(p->tcp_ack, other->timed_end))
         return;
     rtt_add(&other->rtt, p->ts_ns - other->timed_ns);
-    other->timed_ns = 0;
+    other->timed_ns = SL_NO_TIME;
 }
 
 static void note_options(struct sl_tcp_side *me, const struct sl_packet *p)
@@ -323,33 +342,81 @@ static void keep_facts(struct sl_flow_facts *f, const struct sl_l7 *l)
         f->app = l->app;
 }
 
-// In order only: a hole in front of the bytes is waited for, what lies behind it is let go.
-static bool in_order(struct sl_flow_full *x, const struct sl_packet *p, int dir)
+// Room for so many bytes of payload; false: the pool's are used up.
+static bool head_room(struct sl_full_pool *pool, struct sl_flow_full *x, int dir, uint32_t bytes)
 {
-    if (p->tuple.proto != SL_PROTO_TCP)
+    if (bytes <= x->head_cap[dir])
         return true;
-    if (!x->side[dir].seen || (!x->tries[dir] && !x->head_len[dir])) {
-        // The stream's first bytes, when the SYN was seen; else whatever comes first.
-        x->head_next[dir] =
-            p->tcp_seq + ((p->tcp_flags & SL_TCP_SYN) != 0) + p->payload_bytes; // RFC 7413
-        return true;
-    }
-    if (p->tcp_seq != x->head_next[dir])
+    uint32_t cap = bytes > FIRST_HEAD ? SL_L7_MAX_BYTES : FIRST_HEAD, more = cap - x->head_cap[dir];
+    if (pool->head_bytes + more > SL_FULL_HEAD_BYTES)
         return false;
-    x->head_next[dir] += p->payload_bytes;
+    pool->head_bytes += more;
+    x->head[dir] = sl_realloc(x->head[dir], cap);
+    x->head_cap[dir] = cap;
     return true;
 }
 
-static void keep_head(struct sl_flow_full *x, const struct sl_packet *p, int dir)
+static bool keep_head(struct sl_full_pool *pool, struct sl_flow_full *x, const struct sl_packet *p,
+                      int dir)
 {
     uint32_t room = SL_L7_MAX_BYTES - x->head_len[dir];
     uint32_t n = p->payload_captured < room ? p->payload_captured : room;
-    if (x->head_len[dir] + n > x->head_cap[dir]) {
-        x->head_cap[dir] = x->head_len[dir] + n > FIRST_HEAD ? SL_L7_MAX_BYTES : FIRST_HEAD;
-        x->head[dir] = sl_realloc(x->head[dir], x->head_cap[dir]);
-    }
+    if (!head_room(pool, x, dir, x->head_len[dir] + n))
+        return false;
     memcpy(x->head[dir] + x->head_len[dir], p->payload, n);
     x->head_len[dir] += n;
+    return true;
+}
+
+// A segment in front of which something is missing waits at its place: one stretch of them.
+static void keep_ahead(struct sl_full_pool *pool, struct sl_flow_full *x, const struct sl_packet *p,
+                       int dir, uint32_t hole)
+{
+    uint32_t room = SL_L7_MAX_BYTES - x->head_len[dir];
+    if (p->payload_captured < p->payload_bytes || hole >= room || p->payload_captured > room - hole)
+        return;
+    uint32_t at = x->head_len[dir] + hole;
+    if ((x->ahead_len[dir] && at != x->ahead_at[dir] + x->ahead_len[dir]) ||
+        !head_room(pool, x, dir, at + p->payload_captured))
+        return;
+    if (!x->ahead_len[dir])
+        x->ahead_at[dir] = at;
+    memcpy(x->head[dir] + at, p->payload, p->payload_captured);
+    x->ahead_len[dir] += p->payload_captured;
+}
+
+// The hole before what waited may be filled now.
+static void join_ahead(struct sl_flow_full *x, int dir)
+{
+    uint32_t end = x->ahead_at[dir] + x->ahead_len[dir];
+    if (!x->ahead_len[dir] || x->ahead_at[dir] > x->head_len[dir])
+        return;
+    if (end > x->head_len[dir]) {
+        x->head_next[dir] += end - x->head_len[dir];
+        x->head_len[dir] = end;
+    }
+    x->ahead_len[dir] = 0;
+}
+
+// Is this what comes next in its stream? Streams begin behind their SYN, or with what is seen
+// first.
+static bool in_order(struct sl_full_pool *pool, struct sl_flow_full *x, const struct sl_packet *p,
+                     int dir)
+{
+    if (p->tuple.proto != SL_PROTO_TCP)
+        return true;
+    bool syn = p->tcp_flags & SL_TCP_SYN;
+    uint32_t start = p->tcp_seq + syn; // data with a SYN: RFC 7413
+    if (!x->head_known[dir] || (syn && !x->tries[dir] && !x->head_len[dir]))
+        x->head_next[dir] = start;
+    x->head_known[dir] = true;
+    if (start != x->head_next[dir]) {
+        if (!before(start, x->head_next[dir]) && p->payload_captured)
+            keep_ahead(pool, x, p, dir, start - x->head_next[dir]);
+        return false;
+    }
+    x->head_next[dir] += p->payload_bytes;
+    return true;
 }
 
 /*
@@ -377,14 +444,18 @@ static enum sl_l7_result look_at_datagram(struct sl_full_pool *pool, struct sl_f
 static void note_payload(struct sl_full_pool *pool, struct sl_flow_full *x,
                          const struct sl_flow_state *f, const struct sl_packet *p, int dir)
 {
-    if (x->done[dir] || !p->payload_captured || p->fragment_offset || !in_order(x, p, dir))
+    bool tcp = p->tuple.proto == SL_PROTO_TCP, syn = tcp && (p->tcp_flags & SL_TCP_SYN);
+    if (x->done[dir] || p->fragment_offset || (!p->payload_captured && !syn) ||
+        !in_order(pool, x, p, dir) || !p->payload_captured)
         return;
     const uint8_t *bytes = p->payload;
     uint32_t len = p->payload_captured;
-    if (x->head_len[dir] && p->tuple.proto == SL_PROTO_TCP) {
-        keep_head(x, p, dir);
-        bytes = x->head[dir];
-        len = x->head_len[dir];
+    bool kept = true;
+    if (tcp && (x->head_len[dir] || x->ahead_len[dir])) {
+        kept = keep_head(pool, x, p, dir);
+        join_ahead(x, dir);
+        bytes = kept ? x->head[dir] : bytes;
+        len = kept ? x->head_len[dir] : len;
     }
     struct sl_tuple u = sl_flow_tuple(f);
     struct sl_l7 facts;
@@ -396,15 +467,14 @@ static void note_payload(struct sl_full_pool *pool, struct sl_flow_full *x,
     x->tries[dir]++;
     bool cut = p->payload_captured < p->payload_bytes; // nothing can follow in order
     bool full = len >= SL_L7_MAX_BYTES || x->tries[dir] >= MOST_TRIES || cut;
-    if (r != SL_L7_NEED_MORE || full) {
-        x->done[dir] = r != SL_L7_NEED_MORE || full;
-        free(x->head[dir]);
-        x->head[dir] = NULL;
-        x->head_len[dir] = x->head_cap[dir] = 0;
+    if (tcp && r == SL_L7_NEED_MORE && !full && !x->head_len[dir])
+        kept = keep_head(pool, x, p, dir);
+    pool->let_go += !kept;
+    if (r != SL_L7_NEED_MORE || full || !kept) {
+        x->done[dir] = true;
+        drop_head(pool, x, dir);
         if (x->hello_dir == dir)
             drop_hello(pool, x);
-    } else if (p->tuple.proto == SL_PROTO_TCP && !x->head_len[dir]) {
-        keep_head(x, p, dir);
     }
 }
 

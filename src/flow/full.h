@@ -10,14 +10,17 @@
  * Payload  the first bytes of each direction, in order; looked at when they arrive, kept only while
  *          more are needed. A QUIC client's hello is put together over its datagrams, for at most
  *          SL_FULL_HELLOS flows of a pool at once (4.6 KiB each, given back when the hello is
- *          whole); a flow beyond them has each datagram looked at alone.
+ *          whole); a flow beyond them has each datagram looked at alone. What TCP's flows keep is
+ *          at most SL_FULL_HEAD_BYTES for a pool; a flow beyond that is judged by what it has, and
+ *          counted.
  * Threads  one pool per partition.
  */
 #pragma once
 #include "dissect/dissect.h"
 #include "flow/state.h"
 
-enum { SL_FULL_HELLOS = 1024 };
+enum { SL_FULL_HELLOS = 1024, SL_FULL_HEAD_BYTES = 4 << 20 };
+#define SL_NO_TIME INT64_MIN
 
 struct sl_rtt { // samples of one direction's segments, answered by the other
     uint32_t n;
@@ -41,7 +44,7 @@ struct sl_tcp_side {
     bool seen;
     int64_t next_seq_ns, last_ack_ns;
     uint32_t timed_end; // a segment whose answer is waited for
-    int64_t timed_ns;   // 0 = none
+    int64_t timed_ns;   // SL_NO_TIME = none
 };
 struct sl_flow_facts { // from the first payload bytes; missing texts are NULL
     char *tls_sni, *tls_alpn, *ja3, *ja3_hash, *dns_name, *http_host, *http_method,
@@ -55,17 +58,19 @@ struct sl_flow_facts { // from the first payload bytes; missing texts are NULL
 struct sl_flow_full {
     uint32_t number; // in its pool
     struct sl_tcp_side side[2];
-    int64_t syn_ns, synack_ns;                 // 0 = not seen
-    int64_t crossing_ns;                       // the other side's SYN; 0 = none
+    int64_t syn_ns, synack_ns, last_syn_ns;    // SL_NO_TIME = not seen
+    int64_t crossing_ns;                       // the other side's SYN
     int64_t handshake_ns, handshake_client_ns; // SYN to SYN-ACK, SYN-ACK to ACK; -1 = not seen
-    int64_t last_syn_ns, initial_rtt_ns;       // 0, -1 = not seen
+    int64_t initial_rtt_ns;                    // -1 = not seen
     struct sl_flow_facts facts;
     uint8_t tries[2], done[2];
     uint8_t *head[2]; // kept payload, while more is needed
     uint32_t head_len[2], head_cap[2];
-    uint32_t head_next[2];       // TCP: sequence number that comes next
-    struct sl_quic_hello *hello; // of the client, while it is not whole; NULL = none
-    uint8_t hello_dir;           // who the client is
+    uint32_t head_next[2]; // TCP: sequence number that comes next, once it is known
+    bool head_known[2];
+    uint32_t ahead_at[2], ahead_len[2]; // in head: a segment that overtook what comes next
+    struct sl_quic_hello *hello;        // of the client, while it is not whole; NULL = none
+    uint8_t hello_dir;                  // who the client is
     uint8_t n_sequence;
     int64_t last_ns;
     uint32_t sequence[]; // [n] payload bytes, bit 31 = backward; then [n] gaps to the packet before
@@ -74,6 +79,8 @@ struct sl_flow_full {
 struct sl_full_pool;
 struct sl_full_pool *sl_full_pool_new(uint32_t sequence_packets, size_t max);
 void sl_full_pool_free(struct sl_full_pool *pool);
+// Directions of flows whose payload was needed and could not be kept.
+uint64_t sl_full_let_go(const struct sl_full_pool *pool);
 struct sl_flow_full *sl_full_open(struct sl_full_pool *pool);
 void sl_full_close(struct sl_full_pool *pool, struct sl_flow_full *full);
 // Before the packet is counted in f.

@@ -37,6 +37,16 @@ static uint32_t within_snaplen(const struct pass *p, const struct sl_trace_packe
     return snaplen && snaplen < r->captured ? snaplen : r->captured;
 }
 
+// Why a packet was left out, by our own decoder; what it would take is no IP to CICFlowMeter.
+static enum sl_packet_kind kind_of(const struct sl_trace_packet *r)
+{
+    struct sl_packet packet;
+    struct sl_decode_options how = {.linktype = r->linktype};
+    enum sl_packet_kind kind =
+        sl_packet_decode(&how, r->data, r->captured, r->wire_bytes, r->ts_ns, &packet);
+    return kind == SL_PACKET_OK || kind == SL_PACKET_FRAGMENT ? SL_PACKET_NOT_IP : kind;
+}
+
 static void add(struct pass *p, const struct sl_trace_packet *r)
 {
     struct sl_cic_packet packet;
@@ -44,7 +54,7 @@ static void add(struct pass *p, const struct sl_trace_packet *r)
     count(p, r);
     bool usable = sl_cic_packet(p->opt->cic.fork, r->data, within_snaplen(p, r), r->wire_bytes,
                                 sl_cic_time_us(r->ts_ns, p->pcap), &packet);
-    p->counts->kinds[usable ? SL_PACKET_OK : SL_PACKET_NOT_IP]++;
+    p->counts->kinds[usable ? SL_PACKET_OK : kind_of(r)]++;
     if (!usable)
         return;
     packet.number = number;

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "classes/classes.h"
 #include "export/ipfix.h"
+#include "export/out.h"
 #include "export/text.h"
 #include "measure/cic_pass.h"
 #include "measure/confusion.h"
@@ -228,6 +229,13 @@ static void add_to_confusion(struct job *j, const struct beside *b)
     sl_confusion_add(j->confusion, e->proto, b->service_port, b->service, b->server, &one);
 }
 
+// What octetTotalCount counts: IP headers and all they carry, no link header.
+static uint64_t ip_octets(const struct sl_engine *e, const struct sl_flow_state *f, int dir)
+{
+    return sl_flow_sum(e, f, SL_SUM_IP_HEADER, dir) + sl_flow_sum(e, f, SL_SUM_L4_HEADER, dir) +
+           sl_flow_sum(e, f, SL_SUM_PAYLOAD, dir);
+}
+
 static bool add_to_ipfix(struct job *j, const struct sl_engine *e, const struct sl_flow_state *f)
 {
     static const uint8_t reasons[SL_REASONS] = {
@@ -236,18 +244,17 @@ static bool add_to_ipfix(struct job *j, const struct sl_engine *e, const struct 
         [SL_REASON_EOF] = SL_IPFIX_FORCED,          [SL_REASON_PORT_REUSE] = SL_IPFIX_END_OF_FLOW,
         [SL_REASON_EVICTED] = SL_IPFIX_NO_RESOURCES};
     struct sl_tuple u = sl_flow_tuple(f);
-    struct sl_ipfix_flow x = {
-        .ip_version = u.src.family,
-        .protocol = u.proto,
-        .end_reason = reasons[f->end],
-        .source_port = u.sport,
-        .destination_port = u.dport,
-        .start_ns = sl_flow_first_ns(f),
-        .end_ns = sl_flow_last_ns(f),
-        .octets = {sl_flow_sum(e, f, SL_SUM_BYTES, 0), sl_flow_sum(e, f, SL_SUM_BYTES, 1)},
-        .packets = {f->packets[0], f->packets[1]},
-        .tcp_flags = {f->tcp_flags[0], f->tcp_flags[1]},
-        .id = f->id};
+    struct sl_ipfix_flow x = {.ip_version = u.src.family,
+                              .protocol = u.proto,
+                              .end_reason = reasons[f->end],
+                              .source_port = u.sport,
+                              .destination_port = u.dport,
+                              .start_ns = sl_flow_first_ns(f),
+                              .end_ns = sl_flow_last_ns(f),
+                              .octets = {ip_octets(e, f, 0), ip_octets(e, f, 1)},
+                              .packets = {f->packets[0], f->packets[1]},
+                              .tcp_flags = {f->tcp_flags[0], f->tcp_flags[1]},
+                              .id = f->id};
     memcpy(x.source, u.src.b, 16);
     memcpy(x.destination, u.dst.b, 16);
     return sl_ipfix_add(j->ipfix, &x, &j->err);
@@ -476,6 +483,8 @@ static json_t *summary(struct job *j, const struct sl_pass_counts *c)
                                   (json_int_t)c->flows.evicted, "ends", ends));
     if (c->flows.memory_bytes)
         json_object_set_new(s, "table_bytes", json_integer((json_int_t)c->flows.memory_bytes));
+    if (c->flows.let_go)
+        json_object_set_new(s, "payload_not_kept", json_integer((json_int_t)c->flows.let_go));
     if (c->flows.zone_beyond)
         json_object_set_new(s, "zones_beyond_packets",
                             json_integer((json_int_t)c->flows.zone_beyond));
@@ -536,6 +545,7 @@ static bool open_table(struct job *j, const struct sl_engine_options *e, struct 
 {
     const struct sl_flows_options *o = j->opt;
     struct sl_feature_set set = o->features;
+    set.sequence_packets = o->engine.sequence_packets;
     set.truth = o->truth != NULL;
     set.dpi = o->dpi;
     j->features = sl_features_new(&set, err);
@@ -545,7 +555,7 @@ static bool open_table(struct job *j, const struct sl_engine_options *e, struct 
     const struct sl_column *columns = sl_features_columns(j->features, &n);
     j->provenance = provenance(j, e);
     if (o->output && o->ipfix) {
-        j->ipfix = sl_ipfix_open(o->output, 0, err);
+        j->ipfix = sl_ipfix_open(o->output, 0, j->provenance, err);
         j->in_order = true;
         return j->ipfix != NULL;
     }
@@ -616,12 +626,22 @@ static bool write_graph(struct job *j, struct sl_error *err)
         SL_AUTO(sl_free_str) char *svg = sl_graph_svg(g, err);
         return svg && sl_write_file(path, svg, strlen(svg), err);
     }
-    SL_AUTO(sl_close_file) FILE *out = fopen(path, "we");
+    struct sl_replacement file;
+    int why = sl_replace_begin(&file, path);
+    FILE *out = why ? NULL : fdopen(file.fd, "w");
     if (!out)
-        return sl_fail(err, SL_ERUN, "cannot write '%s': %s", path, strerror(errno));
+        return sl_out_failed(path, why ? why : errno, err);
     bool ok = ending[1] == 'c' ? sl_flow_graph_csv(j->graph, 0, out, err)
                                : sl_flow_graph_mermaid(j->graph, PICTURE_EDGES, out, err);
-    return ok || sl_within(err, "%s", path);
+    int fd = ok ? fcntl(file.fd, F_DUPFD_CLOEXEC, 0) : -1; // the stream closes its own
+    why = fclose(out) || (ok && fd < 0) ? errno : 0;
+    file.fd = fd;
+    if (!ok || why) {
+        sl_replace_abort(&file);
+        return ok ? sl_out_failed(path, why, err) : sl_within(err, "%s", path);
+    }
+    why = sl_replace_end(&file);
+    return !why || sl_out_failed(path, why, err);
 }
 
 struct rate_writer {
@@ -675,6 +695,18 @@ static bool write_rates(struct job *j, struct sl_error *err)
     return sl_export_close(w.out, err);
 }
 
+// Said before the trace is read, not after.
+static bool can_write(const char *path, struct sl_error *err)
+{
+    struct stat st;
+    struct sl_replacement probe;
+    if (!strcmp(path, "-") || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+        return true; // a pipe is opened once
+    int why = sl_replace_begin(&probe, path);
+    sl_replace_abort(&probe);
+    return !why || sl_out_failed(path, why, err);
+}
+
 // What stands beside the table.
 static bool open_side(struct job *j, struct sl_error *err)
 {
@@ -682,6 +714,8 @@ static bool open_side(struct job *j, struct sl_error *err)
     enum sl_export_format format;
     if ((o->graph && !graph_ending(o->graph, err)) ||
         (o->rates && !rates_format(o->rates, &format, err)))
+        return false;
+    if ((o->graph && !can_write(o->graph, err)) || (o->rates && !can_write(o->rates, err)))
         return false;
     if (o->graph)
         j->graph = sl_flow_graph_new(NULL);
@@ -724,7 +758,7 @@ static bool meter(struct job *j, struct sl_pass_counts *counts, struct sl_error 
         return false;
     if (j->in_order)
         pass.on_flow = on_flow;
-    return sl_pass_run(&source, &pass, counts, err) && write_rates(j, err) && write_graph(j, err);
+    return sl_pass_run(&source, &pass, counts, err);
 }
 
 // ---- CICFlowMeter's semantics -------------------------------------------------------------------
@@ -839,20 +873,54 @@ static bool open_live(struct job *j, struct sl_error *err)
     return j->live != NULL;
 }
 
-// What is written takes the place of what was there: not of the trace that is read.
-static bool spares_input(const struct sl_flows_options *o, struct sl_error *err)
+// The same regular file, by whatever name, or the same name of one that is not there yet.
+static bool same_file(const char *a, const char *b)
 {
-    const char *const paths[] = {o->output, o->graph, o->rates};
-    struct stat in, out;
-    if (!o->input || stat(o->input, &in) != 0 || !S_ISREG(in.st_mode))
-        return true;
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
-        if (paths[i] && stat(paths[i], &out) == 0 && in.st_dev == out.st_dev &&
-            in.st_ino == out.st_ino) {
-            sl_fail(err, SL_EUSAGE, "'%s' is the trace that is read", paths[i]);
-            sl_hint(err, "name another file for what is written");
-            return false;
-        }
+    struct stat x, y;
+    bool there[2] = {stat(a, &x) == 0, stat(b, &y) == 0};
+    if (!strcmp(a, "-") || !strcmp(b, "-") || there[0] != there[1])
+        return false;
+    if (there[0])
+        return S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    const char *slash[2] = {strrchr(a, '/'), strrchr(b, '/')};
+    SL_AUTO(sl_free_str)
+    char *folder_a = slash[0] ? sl_format("%.*s/", (int)(slash[0] - a), a) : sl_strdup("."),
+         *folder_b = slash[1] ? sl_format("%.*s/", (int)(slash[1] - b), b) : sl_strdup(".");
+    return !strcmp(slash[0] ? slash[0] + 1 : a, slash[1] ? slash[1] + 1 : b) &&
+           stat(folder_a, &x) == 0 && stat(folder_b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
+// What is written takes the place of what was there: not of what is read, nor of one another.
+static bool files_differ(const struct sl_flows_options *o, struct sl_error *err)
+{
+    SL_AUTO(sl_free_str) char *schema = o->output ? sl_format("%s.schema.json", o->output) : NULL;
+    SL_AUTO(sl_free_str) char *more = o->rates ? sl_format("%s.schema.json", o->rates) : NULL;
+    SL_AUTO(sl_free_str) char *book = o->truth ? sl_path_join(o->truth, "labels.csv") : NULL;
+    const char *const written[] = {o->output, o->graph, o->rates, schema, more};
+    const struct {
+        const char *path, *what;
+    } read[] = {{o->input, "the trace"},
+                {o->truth, "the truth"},
+                {book, "the truth"},
+                {o->services, "the list of services"}};
+    enum { WRITTEN = sizeof written / sizeof *written };
+    for (size_t i = 0; i < WRITTEN; i++) {
+        if (!written[i])
+            continue;
+        for (size_t k = 0; k < sizeof read / sizeof *read; k++)
+            if (read[k].path && same_file(written[i], read[k].path)) {
+                sl_fail(err, SL_EUSAGE, "'%s' is %s that is read", written[i], read[k].what);
+                sl_hint(err, "name another file for what is written");
+                return false;
+            }
+        for (size_t k = i + 1; k < WRITTEN; k++)
+            if (written[k] && same_file(written[i], written[k])) {
+                sl_fail(err, SL_EUSAGE, "'%s' is asked for twice", written[k]);
+                sl_hint(err, "the table, its schema, --graph and --rates need names of their own");
+                return false;
+            }
+    }
     return true;
 }
 
@@ -862,7 +930,7 @@ json_t *sl_flows_run(const struct sl_flows_options *opt, struct sl_error *err)
     struct sl_pass_counts counts;
     json_t *s = NULL;
     bool fixed = opt->semantics == SL_SEMANTICS_FIXED;
-    if ((!fixed && !cic_options_fit(opt, err)) || !spares_input(opt, err))
+    if ((!fixed && !cic_options_fit(opt, err)) || !files_differ(opt, err))
         return NULL;
     bool opened =
         opt->input ? (j.trace = sl_trace_open(opt->input, err)) != NULL : open_live(&j, err);
@@ -880,6 +948,8 @@ json_t *sl_flows_run(const struct sl_flows_options *opt, struct sl_error *err)
         j.ipfix = NULL;
         ok = sl_ipfix_close(ipfix, err);
     }
+    // The table is safe: what cannot be written beside it does not take it away.
+    ok = ok && write_rates(&j, err) && write_graph(&j, err);
     if (!ok) {
         json_decref(s);
         s = NULL;

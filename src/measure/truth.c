@@ -362,8 +362,10 @@ static bool only_asks(const struct sl_truth_row *row)
 void sl_truth_of_flow(const struct sl_truth *t, const struct sl_tuple *tuple, int64_t t_ns,
                       bool initiator_known, struct sl_truth_flow *out)
 {
-    const struct sl_truth_row *dst = sl_truth_find(t, &tuple->dst, tuple->dport, t_ns),
-                              *src = sl_truth_find(t, &tuple->src, tuple->sport, t_ns);
+    bool ports =
+        tuple->proto != SL_PROTO_ICMP && tuple->proto != SL_PROTO_ICMPV6; // an echo's number
+    const struct sl_truth_row *dst = sl_truth_find(t, &tuple->dst, ports ? tuple->dport : 0, t_ns),
+                              *src = sl_truth_find(t, &tuple->src, ports ? tuple->sport : 0, t_ns);
     bool swap = !initiator_known && src && only_asks(dst) && !only_asks(src);
     *out = (struct sl_truth_flow){
         .server = swap ? src : dst, .client = swap ? dst : src, .swapped = swap};

@@ -41,7 +41,7 @@ int main(int argc, char **argv)
                                .octets = {60, 0},
                                .packets = {1, 0},
                                .id = 7};
-    struct sl_ipfix *x = sl_ipfix_open(argv[1], 5, &err);
+    struct sl_ipfix *x = sl_ipfix_open(argv[1], 5, NULL, &err);
     bool ok = x && sl_ipfix_add(x, &v4, &err) && sl_ipfix_add(x, &v6, &err);
     for (int i = 0; ok && i < MORE; i++) {
         v4.id = (uint64_t)i;
