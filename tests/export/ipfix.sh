@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# ipfix.sh EXPORT-IPFIX: flows are written, read by ipfixDump, and compared with what stands in ipfix.c.
+# ipfix.sh EXPORT-IPFIX SLUICE OFFICE-PCAP: flows are written, read by ipfixDump, and compared with what stands in ipfix.c,
+# and with sums made by hand for the example capture.
 command -v ipfixDump >/dev/null || { echo "ipfixDump is not there (Debian: libfixbuf-tools)"; exit 77; }
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
@@ -37,4 +38,10 @@ expect 'export time: 2023-11-14 22:13:21' 1 # the templates
 expect 'export time: 2023-11-14 22:13:22' 3 # the latest end
 expect '2002 Data Records' 1
 "$1" "$folder/b.ipfix" && cmp "$folder/a.ipfix" "$folder/b.ipfix" || bad=1
+
+# Five packets from 49156 to 2181: 212 bytes of IP and TCP headers, 4 of payload, and the frames 5 * 14 more.
+"$2" flows "$3" -q -f ipfix -o "$folder/office.ipfix" || exit 1
+ipfixDump --in "$folder/office.ipfix" | grep -B 8 'sourceTransportPort : 49156' | grep -F -q ' octetTotalCount : 216' ||
+    { echo "octetTotalCount of 49156 -> 2181 is not 216"; bad=1; }
+grep -q '"element": 85' "$folder/office.ipfix.schema.json" || { echo "the schema file does not tell of element 85"; bad=1; }
 exit $bad

@@ -16,6 +16,10 @@
 #include <unistd.h>
 // cmocka wants the headers above first.
 #include <cmocka.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void numbers_with_junk_behind_them_are_refused_and_quoted(void **state)
 {
@@ -131,6 +135,44 @@ static void a_path_that_climbs_out_of_its_root_is_not_inside(void **state)
     assert_true(sl_is_dir("/etc")); // the link was removed, not followed
 }
 
+// A file is replaced, its link followed and its mode kept; a pipe is written to and stays one.
+static void writing_replaces_files_and_nothing_else(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/sl-base-XXXXXX", file[64], link[64], pipe[64], buf[16] = "";
+    struct sl_error err = {0};
+    struct stat st;
+    assert_non_null(mkdtemp(root));
+    snprintf(file, sizeof file, "%s/file", root);
+    snprintf(link, sizeof link, "%s/link", root);
+    snprintf(pipe, sizeof pipe, "%s/pipe", root);
+    assert_true(sl_write_file(file, "one", 3, &err));
+    assert_int_equal(chmod(file, 0600), 0);
+    assert_int_equal(symlink("file", link), 0);
+    assert_true(sl_write_file(link, "three", 5, &err));
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(stat(file, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(st.st_size, 5);
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    int fd = open(pipe, O_RDWR);
+    assert_true(sl_write_file(pipe, "two", 3, &err));
+    assert_int_equal(read(fd, buf, sizeof buf), 3);
+    assert_string_equal(buf, "two");
+    close(fd);
+    assert_int_equal(lstat(pipe, &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    assert_false(sl_write_file("/nonexistent/x", "x", 1, &err));
+    DIR *d = opendir(root); // nothing else is left
+    int n = 0;
+    while (readdir(d))
+        n++;
+    closedir(d);
+    assert_int_equal(n, 5);
+    assert_true(sl_remove_tree(root, &err));
+}
+
 static void a_program_that_hangs_is_stopped_at_its_deadline(void **state)
 {
     (void)state;
@@ -176,6 +218,7 @@ int main(void)
         cmocka_unit_test(exponential_draws_follow_their_distribution),
         cmocka_unit_test(a_stream_is_not_disturbed_by_its_neighbours),
         cmocka_unit_test(a_path_that_climbs_out_of_its_root_is_not_inside),
+        cmocka_unit_test(writing_replaces_files_and_nothing_else),
         cmocka_unit_test(a_program_that_hangs_is_stopped_at_its_deadline),
         cmocka_unit_test(a_programs_complaint_is_part_of_the_error),
         cmocka_unit_test(the_nearest_word_is_offered_only_when_it_is_near),

@@ -352,6 +352,82 @@ static void a_request_in_two_segments_is_put_together(void **state)
     tear_down(&b);
 }
 
+// The second half comes first: it waits for the other, be it after a SYN or not yet complete.
+static void a_segment_that_overtook_another_waits_for_it(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    static const char request[] =
+        "GET /index.html HTTP/1.1\r\nUser-Agent: test\r\nHost: shop.example\r\n\r\n";
+    uint32_t all = sizeof request - 1;
+    open_it(&b);
+    say(&b, 'c', 50, ACK, 1031, 5001, request + 30, 20, 8000);
+    say(&b, 'c', 51, ACK, 1051, 5001, request + 50, all - 50, 8000);
+    say(&b, 'c', 52, ACK, 1001, 5001, request, 30, 8000);
+    finish(&b);
+    assert_text(&b, "http_method", "GET");
+    assert_text(&b, "http_host", "shop.example");
+    assert_text(&b, "http_user_agent", "test");
+    tear_down(&b);
+}
+
+// Simulators' traces begin at 0.
+static void a_handshake_at_time_zero_is_timed(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    say(&b, 'c', -1000, SYN, 1000, 0, NULL, 0, 8000); // START less 1 s
+    say(&b, 's', -990, SYN | ACK, 5000, 1001, NULL, 0, 8000);
+    say(&b, 'c', -980, ACK, 1001, 5001, NULL, 0, 8000);
+    finish(&b);
+    assert_true(real(&b, "handshake_rtt_us") == 10000.0);
+    assert_true(real(&b, "handshake_client_us") == 10000.0);
+    assert_true(real(&b, "initial_rtt_us") == 20000.0);
+    tear_down(&b);
+}
+
+// Many flows that each want more: what is kept of them has a limit, and who is beyond is counted.
+static void payload_that_is_kept_is_bounded(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    static const char part[] = "GET / HTTP/1.1\r\nHost: a.example\r\n";
+    enum { FLOWS = 80000 };
+    struct sl_chunk chunk;
+    for (uint32_t i = 0; i < FLOWS; i++) {
+        struct sl_slot s = {.clock_ns = START,
+                            .packet = {.ts_ns = START,
+                                       .number = i,
+                                       .payload = (const uint8_t *)part,
+                                       .payload_bytes = sizeof part - 1,
+                                       .payload_captured = sizeof part - 1,
+                                       .tuple = {.src = sl_addr_from_v4(0x0a000000 + i),
+                                                 .dst = sl_addr_from_v4(0x0b000001),
+                                                 .sport = 40000,
+                                                 .dport = 80,
+                                                 .proto = SL_PROTO_TCP},
+                                       .tcp_flags = ACK,
+                                       .tcp_seq = 1,
+                                       .l4_header_bytes = 20,
+                                       .ip_header_bytes = 20,
+                                       .wire_bytes = 54 + sizeof part - 1}};
+        sl_engine_prepare(b.engine, &s, 1, &chunk);
+        sl_engine_update(b.engine, s.partition, &s, &chunk, 1, START, 0);
+    }
+    struct sl_engine_counts n;
+    sl_engine_counts(b.engine, &n);
+    assert_int_equal(n.flows, FLOWS);
+    // A kept head is 2 KiB, so 2,048 fit in the 4 MiB of each of 16 partitions.
+    assert_int_equal(n.let_go, FLOWS - SL_PARTITIONS * (SL_FULL_HEAD_BYTES / 2048));
+    sl_engine_free(b.engine);
+    sl_features_free(b.features);
+    sl_feature_scratch_free(b.scratch);
+    free(b.row);
+}
+
 // A client's datagram to 443.
 static void send_datagram(struct bench *b, uint16_t sport, int dir, const uint8_t *bytes,
                           uint32_t len)
@@ -524,6 +600,9 @@ int main(void)
         cmocka_unit_test(windows_and_probes_are_told_apart),
         cmocka_unit_test(the_first_packets_are_kept_in_order),
         cmocka_unit_test(a_request_in_two_segments_is_put_together),
+        cmocka_unit_test(a_segment_that_overtook_another_waits_for_it),
+        cmocka_unit_test(a_handshake_at_time_zero_is_timed),
+        cmocka_unit_test(payload_that_is_kept_is_bounded),
         cmocka_unit_test(a_quic_hello_over_two_datagrams_has_its_fingerprint),
         cmocka_unit_test(a_quic_hello_that_never_ends_is_let_go_with_the_table),
         cmocka_unit_test(quic_hellos_that_are_kept_are_bounded),
