@@ -147,8 +147,7 @@ static void set_origin(struct sl_rates *r, int64_t t_ns)
     if (r->has_origin)
         return;
     bool given = r->opt.origin_given || r->opt.origin_ns;
-    r->first_page =
-        floor_div(sl_rates_bin(r, given ? r->opt.origin_ns : t_ns), PAGE_BINS) - BEFORE;
+    r->first_page = floor_div(sl_rates_bin(r, given ? r->opt.origin_ns : t_ns), PAGE_BINS) - BEFORE;
     r->has_origin = true;
 }
 
@@ -273,7 +272,11 @@ static const struct sl_column columns[COLUMNS] = {
     {.name = "packets_down", .type = SL_COL_INT, .unit = "1", .formula = "of the responder"},
     {.name = "bytes_up", .type = SL_COL_INT, .unit = "B", .formula = "of the initiator"},
     {.name = "bytes_down", .type = SL_COL_INT, .unit = "B", .formula = "of the responder"},
-    {.name = "flows", .type = SL_COL_INT, .unit = "1", .formula = "flows with a packet in the bin"},
+    {.name = "flows",
+     .type = SL_COL_INT,
+     .unit = "1",
+     .formula = "flows with a packet in the bin; a flow cut by the active time-out counts as its "
+                "segments"},
     {.name = "interface", .type = SL_COL_INT, .unit = "1", .formula = "index in the capture"},
 };
 
