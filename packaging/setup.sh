@@ -6,7 +6,7 @@ die() { printf 'error: %s\n' "$*" >&2; exit 5; }
 
 build_packages="build-essential meson ninja-build pkg-config libjansson-dev libssl-dev libyaml-dev
  libcurl4-openssl-dev libsqlite3-dev libnl-3-dev libnl-route-3-dev libpcap-dev libpq-dev libmariadb-dev
- libhiredis-dev zlib1g-dev libzstd-dev libcmocka-dev libndpi-dev"
+ libhiredis-dev libexpat1-dev zlib1g-dev libzstd-dev libcmocka-dev libndpi-dev"
 test_packages="python3-numpy libfixbuf-dev libfixbuf-tools"
 run_packages="nftables iproute2 debootstrap ca-certificates"
 engine_packages="docker.io docker-compose iptables"

@@ -75,3 +75,4 @@ int sl_cmd_compare(struct sl_cli *, int, char **);
 int sl_cmd_graph(struct sl_cli *, int, char **);
 int sl_cmd_link(struct sl_cli *, int, char **);
 int sl_cmd_shell(struct sl_cli *, int, char **);
+int sl_cmd_topo(struct sl_cli *, int, char **);

@@ -12,7 +12,9 @@ static struct sl_topology *from_file(const char *path, struct sl_error *err)
     size_t len;
     if (!sl_read_file(path, FILE_MAX, &text, &len, err))
         return NULL;
-    return sl_topology_csv(text, len, path, err);
+    const char *p = text + strspn(text, " \t\r\n\xef\xbb\xbf"); // a BOM may stand in front
+    return *p == '<' ? sl_topology_graphml(text, len, path, err)
+                     : sl_topology_csv(text, len, path, err);
 }
 
 // "h1-h2": hosts of that name.

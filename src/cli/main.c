@@ -38,8 +38,9 @@ const struct sl_command sl_commands[] = {
     {"link", "serve|set|show|reset|watch|stop",
      "Emulated links, and their conditions while they carry traffic.", sl_cmd_link},
     {"shell", "-- COMMAND", "Run a command behind an emulated link.", sl_cmd_shell},
+    {"topo", "check|show|svg TOPOLOGY [FROM TO]",
+     "Topologies before they are emulated: checked, shown, drawn.", sl_cmd_topo},
     // Named in the design, and not there yet: main() says so.
-    {"topo", "", "", NULL},
     {"events", "", "", NULL},
     {"logs", "", "", NULL},
     {"exec", "", "", NULL},

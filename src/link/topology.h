@@ -67,6 +67,15 @@ bool sl_topology_is_generator(const char *text); // "dumbbell:..."
  */
 SL_MUST_USE struct sl_topology *sl_topology_csv(char *text, size_t len, const char *name,
                                                 struct sl_error *err);
+/*
+ * GraphML: nodes and edges with data whose attr.name is kind, address, group, x, y, and the names of
+ * conditions, also with "up." and "down." for one direction. Other data is passed over, but of the
+ * Topology Zoo's Longitude, Latitude and LinkSpeedRaw. Of directed graphs, two edges make a link.
+ */
+SL_MUST_USE struct sl_topology *sl_topology_graphml(const char *text, size_t len, const char *name,
+                                                    struct sl_error *err);
+// A picture; links that are near each other in the graph are near each other in it.
+SL_MUST_USE char *sl_topology_svg(const struct sl_topology *t, struct sl_error *err);
 
 /*
  * Ways: for every router the next pipe towards each router that has hosts; a host's own links are

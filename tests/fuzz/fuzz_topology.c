@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A topology as CSV, or a generator's words when the input begins with '!'. In one that is accepted
+ * A topology as CSV, as GraphML when it begins with '<', or a generator's words behind '!'. In one that is accepted
  * every host reaches every other within as many hops as there are nodes.
  */
 #include "base/mem.h"
@@ -46,6 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         t = digits < 5 ? sl_topology_generate(text + 1, access, &core, 5, &err) : NULL;
         if (digits >= 5)
             sl_fail(&err, SL_EUSAGE, "large ones take too long here");
+    } else if (*text == '<') {
+        t = sl_topology_graphml(text, strlen(text), "f.xml", &err);
     } else {
         t = sl_topology_csv(text, strlen(text), "f.csv", &err);
     }
@@ -54,10 +56,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (t && sl_topology_finish(t, 7, &err)) {
         struct sl_routes *r = sl_routes_new(t, &err);
-        if (r)
+        if (r) {
             walk(t, r);
-        else if (!err.msg[0])
+            free(t->nodes.len < 200 ? sl_topology_svg(t, &err) : NULL);
+        } else if (!err.msg[0]) {
             abort();
+        }
         sl_routes_free(r);
     }
     sl_topology_free(t);
