@@ -242,7 +242,14 @@ int sl_cmd_run(struct sl_cli *cli, int argc, char **argv)
             return status;
         }
     }
-    if (!(planned ? load_plan(argv[0], &l, &err) : load(cli, &a, &l, &err))) {
+    bool loaded = planned ? load_plan(argv[0], &l, &err) : load(cli, &a, &l, &err);
+    if (loaded && l.spec->n_links) {
+        loaded = sl_fail(&err, SL_EENV, "conditions of links are not there yet in runs");
+        sl_at(&err, l.spec->file, l.spec->links[0].line, l.spec->links[0].col);
+        sl_hint(&err, "'sluice link serve --topology SPEC.dtsl' emulates them; take the link "
+                      "statements out for 'sluice run'");
+    }
+    if (!loaded) {
         status = sl_cli_fail(cli, &err);
     } else if (!sl_plan_within(l.plan, a.plan_tolerance) && !a.anyway) {
         struct sl_str text = {0};

@@ -31,7 +31,7 @@ static bool read_one(const struct sl_link_options *o, int from, int what, struct
     const char *name = from ? o->names[from - 1][what] : sl_condition_table[what].name;
     if (!o->text[from][what] && !o->flag[from][what])
         return true;
-    return sl_conditions_set(c, (enum sl_condition)what, o->text[from][what], arena, err) ||
+    return sl_conditions_set(c, (enum sl_link_condition)what, o->text[from][what], arena, err) ||
            sl_within(err, "option --%s", name);
 }
 

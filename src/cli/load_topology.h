@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A topology as the command line names it: a generator ("dumbbell:2x2"), a CSV or GraphML file, or
+// A topology as the command line names it: a generator ("dumbbell:2x2"), a spec (.dtsl), a CSV or GraphML file, or
 // a single link ("h1-h2").
 #pragma once
 #include "link/topology.h"

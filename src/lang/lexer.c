@@ -150,6 +150,36 @@ static void word(struct lexer *l)
     push(l, SL_TOKEN_WORD, from, col);
 }
 
+// In a link statement everything between white space is one word: "0-30%", "100p,64KB", "a/b.txt".
+static void condition_word(struct lexer *l)
+{
+    const char *from = l->p;
+    int col = l->col;
+    uint32_t cp = 0;
+    size_t n;
+    while (l->p < l->end && *l->p && *l->p != ';' && *l->p != '#' &&
+           (n = sl_utf8_decode(l->p, l->end, &cp)) && sl_utf8_printable(cp) && !is_space(cp) &&
+           !is_foreign_space(cp))
+        advance(l, n);
+    push(l, SL_TOKEN_WORD, from, col);
+}
+
+// Behind "link" at the start of a statement; until ';', or until the next statement begins.
+static bool in_link(const struct lexer *l)
+{
+    for (size_t i = l->out->len; i-- > 0;) {
+        const struct sl_token *t = &l->out->at[i];
+        if (t->kind == SL_TOKEN_SEMICOLON || sl_token_is(t, "generate"))
+            return false;
+        if (sl_token_is(t, "link"))
+            return i == 0 || l->out->at[i - 1].kind == SL_TOKEN_SEMICOLON ||
+                   l->out->at[i - 1].kind == SL_TOKEN_COMMENT;
+        if (l->out->len - i > 256) // no statement is that long
+            return false;
+    }
+    return false;
+}
+
 static void comparison(struct lexer *l)
 {
     static const struct {
@@ -220,6 +250,8 @@ void sl_lex(const char *source, size_t len, bool comments, struct sl_diags *diag
             int col = l.col;
             advance(&l, 1);
             push(&l, SL_TOKEN_SEMICOLON, from, col);
+        } else if (sl_utf8_printable(cp) && !is_foreign_space(cp) && in_link(&l)) {
+            condition_word(&l);
         } else if (cp < 0x80 && isdigit((int)cp)) {
             number(&l);
         } else if (comparison_char(cp)) {

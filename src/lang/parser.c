@@ -4,6 +4,7 @@
  * next ';' or 'generate', so each statement gets at most a few diagnostics and all statements are
  * looked at. A misspelt keyword is reported and then taken for what was meant.
  */
+#include "base/table.h"
 #include "base/units.h"
 #include "classes/classes.h"
 #include "lang/lexer.h"
@@ -24,6 +25,7 @@ struct parser {
     struct sl_tokens tokens;
     size_t at;
     SL_VEC(struct sl_statement) statements;
+    SL_VEC(struct sl_spec_link) links;
     struct sl_place host_place[SL_HOST_MAX + 1]; // first mention; line 0 = none
 };
 
@@ -526,9 +528,118 @@ static bool parse_generate(struct parser *p, struct sl_statement *s)
     return expect(p, "with") && parse_rate(p, s) && parse_tail(p, s);
 }
 
+// "h1-h2"
+static bool parse_ends(struct parser *p, struct sl_spec_link *l)
+{
+    const struct sl_token *t = peek(p);
+    char *name = sl_arena_strndup(&p->spec->arena, t->at, t->len), *dash = strchr(name, '-');
+    int hosts[2] = {0};
+    if (t->kind == SL_TOKEN_WORD && dash) {
+        *dash = '\0';
+        hosts[0] = host_index(name);
+        hosts[1] = host_index(dash + 1);
+    }
+    if (!hosts[0] || !hosts[1] || hosts[0] == hosts[1]) {
+        ERROR_AT(p, t->place, "like 'link h1-h2 delay 20ms'",
+                 "expected two hosts like h1-h2, found %s", found(p, t));
+        return false;
+    }
+    next(p);
+    for (int i = 0; i < 2; i++)
+        if (!p->host_place[hosts[i]].line)
+            p->host_place[hosts[i]] = t->place;
+    l->from = hosts[0];
+    l->to = hosts[1];
+    for (size_t i = 0; i < p->links.len; i++) {
+        const struct sl_spec_link *o = &p->links.at[i];
+        if ((o->from == l->from && o->to == l->to) || (o->from == l->to && o->to == l->from))
+            ERROR_AT(p, t->place, "one statement holds all conditions of a link",
+                     "this link was described in line %d", o->line);
+    }
+    return true;
+}
+
+// What another part says of a value may have been cut within a character.
+static void error_of(struct parser *p, struct sl_place place, const struct sl_error *err)
+{
+    struct sl_str msg = {0}, hint = {0};
+    sl_text_add_clean(&msg, err->msg);
+    sl_text_add_clean(&hint, err->hint);
+    ERROR_AT(p, place, sl_arena_strdup(&p->spec->arena, sl_str_text(&hint)), "%s",
+             sl_str_text(&msg));
+    sl_str_done(&msg);
+    sl_str_done(&hint);
+}
+
+// One condition, of both directions or, with "up." or "down." in front, of one.
+static bool parse_condition(struct parser *p, struct sl_spec_link *l)
+{
+    const struct sl_token *t = next(p), *v = NULL;
+    const char *word = text_of(p, t);
+    int only = !strncmp(word, "up.", 3) ? 0 : !strncmp(word, "down.", 5) ? 1 : -1;
+    int what = sl_condition_named(word + (only < 0 ? 0 : only ? 5 : 3));
+    if (what < 0) {
+        const char *names[SL_CONDITIONS];
+        for (int i = 0; i < SL_CONDITIONS; i++)
+            names[i] = sl_condition_table[i].name;
+        const char *near = nearest(word, names, SL_CONDITIONS);
+        ERROR_AT(p, t->place, near ? did_you_mean(p, near) : "'sluice link --help' lists them",
+                 "unknown condition '%s'", word);
+        return false;
+    }
+    const char *value = NULL;
+    if (sl_condition_table[what].arg) {
+        v = peek(p);
+        if (v->kind != SL_TOKEN_WORD) {
+            ERROR_AT(p, behind(p), sl_condition_table[what].help,
+                     "expected %s after '%s', found %s", sl_condition_table[what].arg, word,
+                     found(p, v));
+            return false;
+        }
+        next(p);
+        value = sl_arena_strndup(&p->spec->arena, v->at, v->len);
+    }
+    for (int d = 0; d < 2; d++) {
+        struct sl_error err = {0};
+        if (only >= 0 && d != only)
+            continue;
+        if (!sl_conditions_set(&l->conditions[d], (enum sl_link_condition)what, value,
+                               &p->spec->arena, &err)) {
+            error_of(p, v ? v->place : t->place, &err);
+            return true;
+        }
+    }
+    return true;
+}
+
+static void parse_link(struct parser *p, const struct sl_token *start)
+{
+    struct sl_spec_link l = {.line = start->place.line, .col = start->place.col};
+    size_t first = p->at, errors = p->diags.n_errors;
+    next(p);
+    bool ok = parse_ends(p, &l);
+    while (ok && peek(p)->kind == SL_TOKEN_WORD && !sl_token_is(peek(p), "generate"))
+        ok = parse_condition(p, &l);
+    if (!ok) {
+        skip_statement(p);
+        return;
+    }
+    if (peek(p)->kind == SL_TOKEN_SEMICOLON)
+        next(p);
+    else
+        ERROR_AT(p, behind(p), "", "expected ';' at the end of the statement");
+    struct sl_error err = {0};
+    for (int d = 0; d < 2 && p->diags.n_errors == errors; d++)
+        if (!sl_conditions_check(&l.conditions[d], &err))
+            error_of(p, start->place, &err);
+    l.text = folded(p, first);
+    if (p->diags.n_errors == errors)
+        *SL_PUSH(&p->links) = l;
+}
+
 static void parse_statement(struct parser *p)
 {
-    static const char *const later[] = {"link", "map", "prefer", "avoid"};
+    static const char *const later[] = {"map", "prefer", "avoid"};
     const struct sl_token *t = peek(p);
     size_t first = p->at, errors = p->diags.n_errors;
     if (t->kind == SL_TOKEN_SEMICOLON) {
@@ -536,9 +647,13 @@ static void parse_statement(struct parser *p)
         ERROR_AT(p, t->place, "delete it", "there is no statement before this ';'");
         return;
     }
-    if (not_there_yet(p, later, 4, "statements")) {
+    if (not_there_yet(p, later, 3, "statements")) {
         next(p);
         skip_statement(p);
+        return;
+    }
+    if (sl_token_is(t, "link")) {
+        parse_link(p, t);
         return;
     }
     if (!expect(p, "generate")) {
@@ -571,6 +686,11 @@ static void count_hosts(struct parser *p)
         spec->external |= s->to == SL_HOST_EXTERNAL;
         spec->max_host = s->from > spec->max_host ? s->from : spec->max_host;
         spec->max_host = s->to > spec->max_host ? s->to : spec->max_host;
+    }
+    for (size_t i = 0; i < spec->n_links; i++) {
+        const struct sl_spec_link *l = &spec->links[i];
+        spec->max_host = l->from > spec->max_host ? l->from : spec->max_host;
+        spec->max_host = l->to > spec->max_host ? l->to : spec->max_host;
     }
     if (p->diags.n_errors)
         return;
@@ -631,6 +751,11 @@ struct sl_spec *sl_spec_parse(const char *file, const char *source, size_t len)
     spec->statements = sl_arena_alloc(&spec->arena, p->statements.len * sizeof *spec->statements);
     if (p->statements.len)
         memcpy(spec->statements, p->statements.at, p->statements.len * sizeof *spec->statements);
+    spec->n_links = p->links.len;
+    spec->links = sl_arena_alloc(&spec->arena, p->links.len * sizeof *spec->links);
+    if (p->links.len)
+        memcpy(spec->links, p->links.at, p->links.len * sizeof *spec->links);
+    SL_VEC_DONE(&p->links);
     count_hosts(p);
     sl_diag_sort(&p->diags);
     spec->n_errors = p->diags.n_errors;

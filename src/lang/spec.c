@@ -109,6 +109,15 @@ static json_t *statement_json(const struct sl_statement *s)
     return j;
 }
 
+static json_t *link_json(const struct sl_spec_link *l)
+{
+    char from[16], to[16];
+    return json_pack("{s:i, s:i, s:s, s:s, s:s, s:o, s:o}", "line", l->line, "col", l->col, "text",
+                     l->text, "from", sl_host_name(l->from, from), "to", sl_host_name(l->to, to),
+                     "up", sl_conditions_json(&l->conditions[0]), "down",
+                     sl_conditions_json(&l->conditions[1]));
+}
+
 static json_t *diagnostic_json(const struct sl_diagnostic *d)
 {
     json_t *j = json_pack("{s:s, s:i, s:i, s:i, s:s}", "severity",
@@ -121,7 +130,7 @@ static json_t *diagnostic_json(const struct sl_diagnostic *d)
 json_t *sl_spec_json(const struct sl_spec *s)
 {
     json_t *j = json_object(), *hosts = json_array(), *statements = json_array(),
-           *diagnostics = json_array();
+           *diagnostics = json_array(), *links = json_array();
     char name[16];
     for (int h = 1; h <= s->max_host; h++)
         json_array_append_new(hosts, json_string(sl_host_name(h, name)));
@@ -129,6 +138,8 @@ json_t *sl_spec_json(const struct sl_spec *s)
         json_array_append_new(hosts, json_string("external"));
     for (size_t i = 0; i < s->n_statements; i++)
         json_array_append_new(statements, statement_json(&s->statements[i]));
+    for (size_t i = 0; i < s->n_links; i++)
+        json_array_append_new(links, link_json(&s->links[i]));
     for (size_t i = 0; i < s->n_diagnostics; i++)
         json_array_append_new(diagnostics, diagnostic_json(&s->diagnostics[i]));
     json_object_set_new(j, "schema", json_string("sluice.spec/1"));
@@ -136,6 +147,10 @@ json_t *sl_spec_json(const struct sl_spec *s)
     json_object_set_new(j, "ok", json_boolean(s->n_errors == 0));
     json_object_set_new(j, "hosts", hosts);
     json_object_set_new(j, "statements", statements);
+    if (s->n_links)
+        json_object_set_new(j, "links", links);
+    else
+        json_decref(links);
     json_object_set_new(j, "diagnostics", diagnostics);
     json_object_set_new(j, "source", text_json(s->source, s->source_len));
     return j;

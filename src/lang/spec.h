@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "link/conditions.h"
 #include <stdint.h>
 
 enum { SL_HOST_EXTERNAL = 0, SL_HOST_MAX = 250 }; // h1 = 1 ...
@@ -28,6 +29,12 @@ struct sl_statement {
     const char *type_text; // "web", "5432", "TCP"
     const char *text;      // the statement as written, white space folded
 };
+struct sl_spec_link { // link h1-h2 delay 20ms up.loss 1%;
+    int line, col;
+    int from, to; // hosts; up is from `from` to `to`
+    struct sl_conditions conditions[2]; // up, down; as written, ranges not drawn
+    const char *text;
+};
 enum sl_severity { SL_DIAG_ERROR, SL_DIAG_WARNING };
 struct sl_diagnostic {
     enum sl_severity severity;
@@ -40,6 +47,8 @@ struct sl_spec {
     size_t source_len;
     struct sl_statement *statements;
     size_t n_statements;
+    struct sl_spec_link *links;
+    size_t n_links;
     int max_host;       // h1..h<max_host> exist
     bool external;      // some statement goes there
     struct sl_diagnostic *diagnostics;

@@ -269,7 +269,7 @@ static bool set_overhead(struct sl_conditions *c, const char *value, struct sl_e
     return true;
 }
 
-static bool set_value(struct sl_conditions *c, enum sl_condition what, const char *value,
+static bool set_value(struct sl_conditions *c, enum sl_link_condition what, const char *value,
                       struct sl_arena *arena, struct sl_error *err)
 {
     double v;
@@ -350,7 +350,7 @@ enum {
              1u << SL_COND_LOSS_PATTERN
 };
 
-bool sl_conditions_set(struct sl_conditions *c, enum sl_condition what, const char *value,
+bool sl_conditions_set(struct sl_conditions *c, enum sl_link_condition what, const char *value,
                        struct sl_arena *arena, struct sl_error *err)
 {
     const struct sl_condition_word *w = &sl_condition_table[what];
@@ -376,7 +376,8 @@ bool sl_conditions_set(struct sl_conditions *c, enum sl_condition what, const ch
 }
 
 #define TAKE(member) c->member = from->member
-static void take(struct sl_conditions *c, const struct sl_conditions *from, enum sl_condition what)
+static void take(struct sl_conditions *c, const struct sl_conditions *from,
+                 enum sl_link_condition what)
 {
     switch (what) {
     case SL_COND_RATE:
@@ -445,7 +446,7 @@ void sl_conditions_merge(struct sl_conditions *c, const struct sl_conditions *ch
 {
     for (int i = 0; i < SL_CONDITIONS; i++)
         if (GIVEN(changes, i))
-            take(c, changes, (enum sl_condition)i);
+            take(c, changes, (enum sl_link_condition)i);
     if (changes->given & LOSSES)
         c->given &= ~(uint32_t)LOSSES;
     if (GIVEN(changes, SL_COND_RATE))
@@ -511,7 +512,7 @@ bool sl_conditions_check(const struct sl_conditions *c, struct sl_error *err)
         return sl_fail(err, SL_EUSAGE,
                        "reorder needs a delay: without one nothing can be overtaken");
     bool limited = GIVEN(c, SL_COND_RATE) || GIVEN(c, SL_COND_CAPACITY);
-    static const enum sl_condition needs[] = {SL_COND_BURST, SL_COND_QUEUE, SL_COND_OVERHEAD};
+    static const enum sl_link_condition needs[] = {SL_COND_BURST, SL_COND_QUEUE, SL_COND_OVERHEAD};
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
         if (GIVEN(c, needs[i]) && !limited)
             return sl_fail(err, SL_EUSAGE,
@@ -568,7 +569,7 @@ static void put_range(struct sl_str *s, struct sl_range r, const struct unit *co
     }
 }
 
-static void put_word(const struct sl_conditions *c, enum sl_condition what, struct sl_str *s)
+static void put_word(const struct sl_conditions *c, enum sl_link_condition what, struct sl_str *s)
 {
     static const struct unit *const time[] = {&times[0], &times[1], &times[3], NULL};
     static const struct unit *const rate[] = {&rates[2], &rates[0], &rates[1], &rates[3], NULL};
@@ -656,7 +657,7 @@ void sl_conditions_text(const struct sl_conditions *c, struct sl_str *out)
         sl_str_addf(out, "%s%s", out->len > start ? " " : "", sl_condition_table[i].name);
         if (sl_condition_table[i].arg) {
             sl_str_add(out, " ");
-            put_word(c, (enum sl_condition)i, out);
+            put_word(c, (enum sl_link_condition)i, out);
         }
     }
 }
@@ -669,7 +670,7 @@ json_t *sl_conditions_json(const struct sl_conditions *c)
         if (!GIVEN(c, i))
             continue;
         sl_str_clear(&s);
-        put_word(c, (enum sl_condition)i, &s);
+        put_word(c, (enum sl_link_condition)i, &s);
         json_object_set_new(j, sl_condition_table[i].name, json_string(sl_str_text(&s)));
     }
     sl_str_done(&s);
@@ -703,7 +704,8 @@ bool sl_conditions_from_json(const json_t *j, struct sl_conditions *c, struct sl
             return unknown(name, err);
         if (!json_is_string(v))
             return sl_fail(err, SL_EUSAGE, "the value of '%s' is text, like \"20ms\"", name);
-        if (!sl_conditions_set(&made, (enum sl_condition)what, json_string_value(v), arena, err))
+        if (!sl_conditions_set(&made, (enum sl_link_condition)what, json_string_value(v), arena,
+                               err))
             return false;
     }
     *c = made;
@@ -755,7 +757,7 @@ bool sl_conditions_parse(struct sl_conditions *c, const char *words, struct sl_a
         if (sl_condition_table[what].arg)
             while ((value = strsep(&next, " \t")) && !*value)
                 ;
-        ok = sl_conditions_set(&made, (enum sl_condition)what, value, arena, err);
+        ok = sl_conditions_set(&made, (enum sl_link_condition)what, value, arena, err);
     }
     free(copy);
     if (ok)

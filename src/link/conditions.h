@@ -15,7 +15,7 @@
 #include "base/str.h"
 #include <stdint.h>
 
-enum sl_condition {
+enum sl_link_condition {
     SL_COND_RATE,
     SL_COND_BURST,
     SL_COND_OVERHEAD,
@@ -47,7 +47,7 @@ struct sl_condition_word {
     const char *help;
 };
 extern const struct sl_condition_word sl_condition_table[SL_CONDITIONS];
-int sl_condition_named(const char *name); // enum sl_condition; -1 = none
+int sl_condition_named(const char *name); // enum sl_link_condition; -1 = none
 
 struct sl_range {
     double lo, hi; // equal: one value
@@ -59,7 +59,7 @@ enum {                      // what a packet of n IP bytes counts for against th
     SL_OVERHEAD_FRAME = -2, // n + 14; 0 and above: n + that many bytes
 };
 struct sl_conditions { // zeroed: a perfect link
-    uint32_t given;    // 1 << enum sl_condition
+    uint32_t given;    // 1 << enum sl_link_condition
     struct sl_range rate_bps, delay_ns, jitter_ns, loss, duplicate, reorder, corrupt;
     uint64_t burst_bytes;
     int32_t overhead;
@@ -76,7 +76,7 @@ struct sl_conditions { // zeroed: a perfect link
 
 // One word. The same name twice: the last one holds. Of loss, loss-model, loss-every and
 // loss-pattern, too.
-SL_MUST_USE bool sl_conditions_set(struct sl_conditions *c, enum sl_condition what,
+SL_MUST_USE bool sl_conditions_set(struct sl_conditions *c, enum sl_link_condition what,
                                    const char *value, struct sl_arena *arena, struct sl_error *err);
 // "delay 20ms loss 1%": words as DTSL has them.
 SL_MUST_USE bool sl_conditions_parse(struct sl_conditions *c, const char *words,

@@ -10,7 +10,7 @@ struct column {
     int end;                // of NAME and FACT: 0 = a, 1 = b
     enum sl_node_fact fact; // of FACT
     int directions;         // of CONDITION
-    enum sl_condition condition;
+    enum sl_link_condition condition;
 };
 struct table {
     struct sl_topology_reader r;
@@ -43,7 +43,7 @@ static bool one_column(struct table *t, const char *name, struct column *c)
         return sl_reader_at(&t->r, 1);
     }
     *c = (struct column){
-        .what = CONDITION, .directions = directions, .condition = (enum sl_condition)what};
+        .what = CONDITION, .directions = directions, .condition = (enum sl_link_condition)what};
     return true;
 }
 

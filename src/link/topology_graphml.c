@@ -153,7 +153,7 @@ static bool take(struct document *d)
         return k->condition < 0 ||
                sl_reader_condition(&d->r, (uint32_t)d->link,
                                    d->directed ? k->directions & 1 : k->directions,
-                                   (enum sl_condition)k->condition, text, line_of(d));
+                                   (enum sl_link_condition)k->condition, text, line_of(d));
     if (d->node < 0 || k->fact == -1)
         return true;
     struct sl_read_node *n = &d->r.nodes.at[d->node];

@@ -59,7 +59,7 @@ int sl_reader_link(struct sl_topology_reader *r, uint32_t a, uint32_t b, int lin
 }
 
 bool sl_reader_condition(struct sl_topology_reader *r, uint32_t link, int directions,
-                         enum sl_condition what, const char *value, int line)
+                         enum sl_link_condition what, const char *value, int line)
 {
     for (int d = 0; d < 2; d++)
         if ((directions >> d & 1) &&

@@ -38,7 +38,7 @@ bool sl_reader_tell(struct sl_topology_reader *r, uint32_t node, enum sl_node_fa
 int sl_reader_link(struct sl_topology_reader *r, uint32_t a, uint32_t b, int line);
 bool sl_reader_condition(struct sl_topology_reader *r, uint32_t link,
                          int directions, // bits: up 1, down 2
-                         enum sl_condition what, const char *value, int line);
+                         enum sl_link_condition what, const char *value, int line);
 // "delay", "up.delay", "down.delay": the condition, or -1.
 int sl_reader_condition_named(const char *name, int *directions);
 // Frees the reader. NULL when something was wrong, before or here.

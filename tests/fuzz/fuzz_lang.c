@@ -20,7 +20,7 @@ static void must(bool holds)
 
 static void check_diagnostics(const struct sl_spec *s)
 {
-    must(s->n_errors > 0 || s->n_statements > 0);
+    must(s->n_errors > 0 || s->n_statements + s->n_links > 0);
     for (size_t i = 0; i < s->n_diagnostics; i++) {
         const struct sl_diagnostic *d = &s->diagnostics[i];
         must(d->line >= 1 && d->col >= 1 && d->width >= 1 && d->message[0]);
@@ -46,6 +46,18 @@ static void check_format(const struct sl_spec *s)
             must(a->from == b->from && a->to == b->to && a->rate_bps == b->rate_bps);
             must(a->count == b->count && a->flows_total == b->flows_total);
             must(a->flows_min == b->flows_min && a->flows_max == b->flows_max);
+        }
+        must(again->n_links == s->n_links);
+        for (size_t i = 0; i < s->n_links; i++) {
+            const struct sl_spec_link *a = &s->links[i], *b = &again->links[i];
+            must(a->from == b->from && a->to == b->to);
+            for (int d = 0; d < 2; d++) {
+                json_t *x = sl_conditions_json(&a->conditions[d]),
+                       *y = sl_conditions_json(&b->conditions[d]);
+                must(json_equal(x, y));
+                json_decref(x);
+                json_decref(y);
+            }
         }
         sl_spec_format(again, &twice);
         must(once.len == twice.len && !memcmp(sl_str_text(&once), sl_str_text(&twice), once.len));

@@ -238,11 +238,41 @@ static void missing_parts_are_named_where_they_belong(void **state)
     DIAGNOSES("# only a comment\n", "1:1+1 there is no statement");
 }
 
+static void links_have_conditions(void **state)
+{
+    (void)state;
+    struct sl_spec *s =
+        good(G "; link h1-h2 delay 20ms up.loss 1% rate 100Mbps # slow\n queue 100p,64KB;"
+               "link h2-h3 loss 0-30%;");
+    assert_int_equal(s->n_links, 2);
+    assert_int_equal(s->max_host, 3);
+    const struct sl_spec_link *l = &s->links[0];
+    assert_true(l->from == 1 && l->to == 2);
+    assert_true(l->conditions[0].delay_ns.lo == 20e6 && l->conditions[1].delay_ns.lo == 20e6);
+    assert_true(l->conditions[0].loss.lo == 0.01 && l->conditions[1].loss.lo == 0);
+    assert_int_equal(l->conditions[1].queue_packets, 100);
+    assert_true(s->links[1].conditions[0].loss.lo == 0 && s->links[1].conditions[0].loss.hi == 0.3);
+    assert_string_equal(s->links[1].text, "link h2-h3 loss 0-30%");
+    struct sl_str out = {0};
+    sl_spec_format(s, &out);
+    assert_non_null(strstr(sl_str_text(&out),
+                           "link h1-h2 delay 20ms up.loss 1% rate 100Mbps # slow\n"
+                           "    queue 100p,64KB;\nlink h2-h3 loss 0-30%;\n"));
+    sl_str_done(&out);
+    sl_spec_free(s);
+    DIAGNOSES("link h1-h2 dealy 20ms;", "1:12+5 did you mean 'delay'?");
+    DIAGNOSES("link h1-h2 delay 20;", "1:18+2 '20' is not a value of delay");
+    DIAGNOSES("link h1-h2 delay;", "1:17+1 expected TIME after 'delay'");
+    DIAGNOSES("link h1-h1 delay 20ms;", "1:6+5 expected two hosts like h1-h2");
+    DIAGNOSES("link web delay 20ms;", "1:6+3 expected two hosts like h1-h2");
+    DIAGNOSES("link h1-h2 delay 20ms;\nlink h2-h1 loss 1%;", "2:6+5 was described in line 1");
+    DIAGNOSES("link h1-h2 delay 20ms\n" G ";", "1:22+1 expected ';'");
+    DIAGNOSES("link h1-h2 loss-burst 4;", "1:1+4 loss");
+}
+
 static void extensions_to_come_are_named_as_such(void **state)
 {
     (void)state;
-    DIAGNOSES("link h1-h2 loss 1% delay 20ms rate 100Mbps;" G ";",
-              "1:1+4 'link' statements are not there yet in this version");
     DIAGNOSES("map project shop service db to h2;", "1:1+3 'map' statements are not there yet");
     DIAGNOSES("prefer repo owner/name;", "1:1+6 'prefer' statements are not there yet");
     DIAGNOSES("avoid repo owner/name;", "1:1+5 'avoid' statements are not there yet");
@@ -551,6 +581,7 @@ int main(void)
         cmocka_unit_test(hosts_are_checked_against_each_other),
         cmocka_unit_test(a_host_nobody_uses_is_a_warning_at_the_highest_one),
         cmocka_unit_test(missing_parts_are_named_where_they_belong),
+        cmocka_unit_test(links_have_conditions),
         cmocka_unit_test(extensions_to_come_are_named_as_such),
         cmocka_unit_test(all_statements_are_looked_at_after_an_error),
         cmocka_unit_test(bytes_that_are_no_text_are_refused_without_losing_the_place),
