@@ -70,7 +70,7 @@ static int late_bucket(int64_t ns)
     if (ns < 1)
         return 0;
     int octave = 63 - __builtin_clzll((uint64_t)ns);
-    int half = octave ? (ns >> (octave - 1)) & 1 : 0;
+    int half = octave ? (int)(ns >> (octave - 1) & 1) : 0;
     int bucket = octave * 2 + half;
     return bucket < SL_LATE_BUCKETS ? bucket : SL_LATE_BUCKETS - 1;
 }
