@@ -26,6 +26,7 @@
 #include "base/proc.h"
 #include "base/rng.h"
 #include "base/str.h"
+#include "median.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +41,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_ROUNDS = 99, TIMEOUT_S = 120, TSHARK_PACKETS = 200000, FEW = 100000, MANY = 2000000 };
+enum { TIMEOUT_S = 120, TSHARK_PACKETS = 200000, FEW = 100000, MANY = 2000000 };
 
 struct command {
     const char *name, *program, *version; // version: how to ask for it; NULL = its own --version
@@ -198,9 +199,10 @@ static bool await(pid_t pid, int64_t start, double *cpu_s, double *rss_kib)
 static void sweep(void)
 {
     struct sl_error err = {0};
-    char nf[512];
-    snprintf(nf, sizeof nf, "%s/out/nf", scratch);
-    if (!sl_remove_tree(filled("%D"), &err) || !sl_mkdirs(nf, &err))
+    char out[512], nf[520];
+    snprintf(out, sizeof out, "%s/out", scratch);
+    snprintf(nf, sizeof nf, "%s/nf", out);
+    if (!sl_remove_tree(out, &err) || !sl_mkdirs(nf, &err))
         die(&err);
 }
 
@@ -219,20 +221,6 @@ static bool run(const char *const *words, int copies, double *cpu_s, double *wal
         ok = await(pids[i], start, cpu_s, rss_kib) && ok;
     *wall_s = (double)(sl_mono_ns() - start) / 1e9;
     return ok;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(const double *v, int n)
-{
-    double s[MAX_ROUNDS];
-    memcpy(s, v, (size_t)n * sizeof *s);
-    qsort(s, (size_t)n, sizeof *s, by_size);
-    return n % 2 ? s[n / 2] : (s[n / 2 - 1] + s[n / 2]) / 2;
 }
 
 // Of packets per CPU-second against another command, round by round.

@@ -2,7 +2,8 @@
 /*
  * Emulated links: how much they carry, how exact they are, beside a plain veth pair and mahimahi.
  *
- * usage: bench_link [--rounds N] [--seconds S] [--json FILE]      (needs root)
+ * usage: bench_link [--rounds N] [--seconds S] [--only PART] [--json FILE]      (needs root)
+ * PART: throughput, delay, rate, loss or models
  *
  * Method   Everything runs in namespaces of our own. A server at the far end, a client behind the
  *          link; each round runs every carrier in turn, a figure is the median of the rounds, a
@@ -24,6 +25,7 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "median.h"
 #include "netns/netns.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -43,7 +45,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_ROUNDS = 99, TCP_PORT = 5001, UDP_PORT = 5002, PROBE_PORT = 5003, PROBES = 200000 };
+enum { TCP_PORT = 5001, UDP_PORT = 5002, PROBE_PORT = 5003, PROBES = 200000 };
 static char me[512];
 static const char *sluice;
 static char folder[] = "/tmp/sluice-bench.XXXXXX";
@@ -148,12 +150,6 @@ static int tcp_send(double seconds, double pace_bps, const char *cc)
         ;
     close(s);
     return 0;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 // Until nothing has come for a second and a half.
@@ -366,14 +362,6 @@ static json_t *result(pid_t pid, const char *path)
 static double field(json_t *j, const char *name)
 {
     return sl_json_num(j, name, NAN);
-}
-
-static double median(const double *v, int n)
-{
-    double s[MAX_ROUNDS];
-    memcpy(s, v, (size_t)n * sizeof *s);
-    qsort(s, (size_t)n, sizeof *s, by_size);
-    return s[n / 2];
 }
 
 static int rounds = 5;

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "median.h"
 #include "netns/netns.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,7 +37,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_ROUNDS = 99, BURST = 64, FRAME = 60 };
+enum { BURST = 64, FRAME = 60 };
 struct reader {
     const char *name;
     const char *argv[20]; // %O: a file for its table; NULL = nobody
@@ -207,20 +208,6 @@ static void one_run(struct reader *r, int round)
     close(out);
     unlink(path);
     unlink(table);
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(const double *v, int n)
-{
-    double s[MAX_ROUNDS];
-    memcpy(s, v, (size_t)n * sizeof *s);
-    qsort(s, (size_t)n, sizeof *s, by_size);
-    return s[n / 2];
 }
 
 int main(int argc, char **argv)

@@ -82,7 +82,7 @@ int sl_replace_end(struct sl_replacement *r)
 {
     int fd = r->fd, why = 0;
     r->fd = -1;
-    if (close(fd) || (r->part && rename(r->part, r->path)))
+    if ((fd >= 0 && close(fd)) || (r->part && rename(r->part, r->path)))
         why = errno;
     if (!why) {
         free(r->part);

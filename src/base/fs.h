@@ -23,7 +23,8 @@ struct sl_replacement {
     char *path, *part; // part NULL: written in place
 };
 int sl_replace_begin(struct sl_replacement *r, const char *path);
-int sl_replace_end(struct sl_replacement *r); // closes and renames; on failure nothing is left
+// Closes and renames; on failure nothing is left. fd -1: it was closed already.
+int sl_replace_end(struct sl_replacement *r);
 void sl_replace_abort(struct sl_replacement *r);
 // All at once, by a replacement.
 SL_MUST_USE bool sl_write_file(const char *path, const void *data, size_t len,

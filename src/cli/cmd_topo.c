@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/link_options.h"
 #include "cli/load_topology.h"
+#include "net/packet.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,12 +21,6 @@ struct work {
     const char *output;
     bool all;
 };
-
-static const char *address_text(uint32_t a, char buf[16])
-{
-    snprintf(buf, 16, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
-    return buf;
-}
 
 static char *words_of(const struct sl_conditions *c)
 {
@@ -109,7 +104,7 @@ static int show_links(struct work *w)
         const struct sl_node_entry *e = &t->nodes.at[i];
         json_array_append_new(nodes, json_pack("{s:s, s:s, s:s, s:s}", "name", e->name, "kind",
                                                e->router ? "router" : "host", "address",
-                                               e->router ? "" : address_text(e->address, buf),
+                                               e->router ? "" : sl_ipv4_text(e->address, buf),
                                                "group", e->group ? e->group : ""));
     }
     json_t *j =

@@ -8,6 +8,7 @@
 #include "cli/link_options.h"
 #include "cli/load_topology.h"
 #include "link/control.h"
+#include "net/packet.h"
 #include "netns/netns.h"
 #include "netns/route.h"
 #include "netns/rt.h"
@@ -281,6 +282,7 @@ static void *stop_later(void *arg)
 static void say_ready(const struct sl_cli *cli, const struct serving *s, const char *socket)
 {
     size_t hosts = 0;
+    char address[16];
     for (size_t i = 0; i < s->t->nodes.len; i++)
         hosts += !s->t->nodes.at[i].router;
     if (cli->json) {
@@ -295,8 +297,7 @@ static void say_ready(const struct sl_cli *cli, const struct serving *s, const c
         for (size_t i = 0; i < s->t->nodes.len && hosts <= 20; i++) {
             const struct sl_node_entry *n = &s->t->nodes.at[i];
             if (!n->router)
-                printf("  %-16s %u.%u.%u.%u\n", n->name, n->address >> 24, n->address >> 16 & 255,
-                       n->address >> 8 & 255, n->address & 255);
+                printf("  %-16s %s\n", n->name, sl_ipv4_text(n->address, address));
         }
     }
     fflush(stdout);

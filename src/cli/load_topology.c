@@ -49,8 +49,6 @@ static struct sl_topology *from_file(const char *path, struct sl_error *err)
     size_t len;
     if (!sl_read_file(path, FILE_MAX, &text, &len, err))
         return NULL;
-    if (sl_ends_with(path, ".dtsl"))
-        return from_spec(path, err);
     const char *p = text + strspn(text, " \t\r\n\xef\xbb\xbf"); // a BOM may stand in front
     return *p == '<' ? sl_topology_graphml(text, len, path, err)
                      : sl_topology_csv(text, len, path, err);
@@ -82,7 +80,7 @@ struct sl_topology *sl_load_topology(const char *what, const struct sl_condition
     else if (strchr(what, '-') && !strpbrk(what, "/.") && !sl_exists(what))
         t = one_link(what, access, err);
     else
-        t = from_file(what, err);
+        t = sl_ends_with(what, ".dtsl") ? from_spec(what, err) : from_file(what, err);
     if (t && sl_topology_finish(t, seed, err))
         return t;
     sl_topology_free(t);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A topology as the command line names it: a generator ("dumbbell:2x2"), a spec (.dtsl), a CSV or GraphML file, or
-// a single link ("h1-h2").
+// A topology as the command line names it: a generator ("dumbbell:2x2"), a spec (.dtsl), a CSV or
+// GraphML file, or a single link ("h1-h2").
 #pragma once
 #include "link/topology.h"
 

@@ -9,6 +9,8 @@ struct lexer {
     int line, col;
     bool space; // seen since the last token
     int newlines;
+    bool started; // inside a statement
+    bool link;    // a link statement, behind its first word
     struct sl_diags *diags;
     struct sl_tokens *out;
 };
@@ -30,6 +32,9 @@ static struct sl_token *push(struct lexer *l, enum sl_token_kind kind, const cha
                            .newlines_before = l->newlines};
     l->space = false;
     l->newlines = 0;
+    if (kind != SL_TOKEN_COMMENT)
+        l->started = kind != SL_TOKEN_SEMICOLON;
+    l->link &= kind != SL_TOKEN_SEMICOLON;
     return t;
 }
 
@@ -147,10 +152,12 @@ static void word(struct lexer *l)
     size_t n;
     while (l->p < l->end && *l->p && (n = sl_utf8_decode(l->p, l->end, &cp)) && continues_word(cp))
         advance(l, n);
-    push(l, SL_TOKEN_WORD, from, col);
+    bool first = !l->started;
+    l->link = sl_token_is(push(l, SL_TOKEN_WORD, from, col), "link") && first;
 }
 
 // In a link statement everything between white space is one word: "0-30%", "100p,64KB", "a/b.txt".
+// Where its ';' is missing, the next statement ends it.
 static void condition_word(struct lexer *l)
 {
     const char *from = l->p;
@@ -161,23 +168,7 @@ static void condition_word(struct lexer *l)
            (n = sl_utf8_decode(l->p, l->end, &cp)) && sl_utf8_printable(cp) && !is_space(cp) &&
            !is_foreign_space(cp))
         advance(l, n);
-    push(l, SL_TOKEN_WORD, from, col);
-}
-
-// Behind "link" at the start of a statement; until ';', or until the next statement begins.
-static bool in_link(const struct lexer *l)
-{
-    for (size_t i = l->out->len; i-- > 0;) {
-        const struct sl_token *t = &l->out->at[i];
-        if (t->kind == SL_TOKEN_SEMICOLON || sl_token_is(t, "generate"))
-            return false;
-        if (sl_token_is(t, "link"))
-            return i == 0 || l->out->at[i - 1].kind == SL_TOKEN_SEMICOLON ||
-                   l->out->at[i - 1].kind == SL_TOKEN_COMMENT;
-        if (l->out->len - i > 256) // no statement is that long
-            return false;
-    }
-    return false;
+    l->link = !sl_token_is(push(l, SL_TOKEN_WORD, from, col), "generate");
 }
 
 static void comparison(struct lexer *l)
@@ -250,7 +241,7 @@ void sl_lex(const char *source, size_t len, bool comments, struct sl_diags *diag
             int col = l.col;
             advance(&l, 1);
             push(&l, SL_TOKEN_SEMICOLON, from, col);
-        } else if (sl_utf8_printable(cp) && !is_foreign_space(cp) && in_link(&l)) {
+        } else if (l.link && sl_utf8_printable(cp) && !is_foreign_space(cp)) {
             condition_word(&l);
         } else if (cp < 0x80 && isdigit((int)cp)) {
             number(&l);

@@ -5,6 +5,7 @@
  * around their router. Nodes that have a place of their own keep it.
  */
 #include "link/topology.h"
+#include "net/packet.h"
 #include <math.h>
 #include <string.h>
 
@@ -175,6 +176,7 @@ static void draw(const struct picture *p, struct sl_str *s)
 {
     const struct sl_topology *t = p->t;
     bool names = t->nodes.len <= NAMED;
+    char address[16];
     sl_str_addf(s,
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "
                 "font-family=\"system-ui, sans-serif\" font-size=\"11\">\n"
@@ -210,8 +212,7 @@ static void draw(const struct picture *p, struct sl_str *s)
                         p->x[i], p->y[i], names ? 6 : 3);
         add_text(s, n->name);
         if (n->address)
-            sl_str_addf(s, " %u.%u.%u.%u", n->address >> 24, n->address >> 16 & 255,
-                        n->address >> 8 & 255, n->address & 255);
+            sl_str_addf(s, " %s", sl_ipv4_text(n->address, address));
         sl_str_add(s, n->router ? "</title></rect>\n" : "</title></circle>\n");
         if (!names)
             continue;

@@ -628,19 +628,20 @@ static bool write_graph(struct job *j, struct sl_error *err)
     }
     struct sl_replacement file;
     int why = sl_replace_begin(&file, path);
-    FILE *out = why ? NULL : fdopen(file.fd, "w");
+    if (why)
+        return sl_out_failed(path, why, err);
+    FILE *out = fdopen(file.fd, "w"); // closes it, too
     if (!out)
-        return sl_out_failed(path, why ? why : errno, err);
+        abort(); // no memory
     bool ok = ending[1] == 'c' ? sl_flow_graph_csv(j->graph, 0, out, err)
                                : sl_flow_graph_mermaid(j->graph, PICTURE_EDGES, out, err);
-    int fd = ok ? fcntl(file.fd, F_DUPFD_CLOEXEC, 0) : -1; // the stream closes its own
-    why = fclose(out) || (ok && fd < 0) ? errno : 0;
-    file.fd = fd;
-    if (!ok || why) {
-        sl_replace_abort(&file);
-        return ok ? sl_out_failed(path, why, err) : sl_within(err, "%s", path);
-    }
-    why = sl_replace_end(&file);
+    why = fclose(out) ? errno : 0;
+    file.fd = -1;
+    if (ok && !why)
+        why = sl_replace_end(&file);
+    sl_replace_abort(&file);
+    if (!ok)
+        return sl_within(err, "%s", path);
     return !why || sl_out_failed(path, why, err);
 }
 

@@ -260,6 +260,15 @@ static void links_have_conditions(void **state)
                            "    queue 100p,64KB;\nlink h2-h3 loss 0-30%;\n"));
     sl_str_done(&out);
     sl_spec_free(s);
+    struct sl_str many = {0}; // however long a statement is
+    sl_str_add(&many, "link h1-h2");
+    for (int i = 0; i < 400; i++)
+        sl_str_add(&many, " loss 0-30%");
+    sl_str_add(&many, ";");
+    s = good(sl_str_text(&many));
+    assert_int_equal(s->n_links, 1);
+    sl_spec_free(s);
+    sl_str_done(&many);
     DIAGNOSES("link h1-h2 dealy 20ms;", "1:12+5 did you mean 'delay'?");
     DIAGNOSES("link h1-h2 delay 20;", "1:18+2 '20' is not a value of delay");
     DIAGNOSES("link h1-h2 delay;", "1:17+1 expected TIME after 'delay'");
